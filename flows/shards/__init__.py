@@ -1,0 +1,1 @@
+"""Plan, read, encode, write and commit shards; nothing here knows Prefect."""

@@ -1,0 +1,1 @@
+"""How tensors reach a pool of Triton servers and come back."""

@@ -1,0 +1,1 @@
+"""Which models exist, which version is live, and which servers serve it."""

@@ -1,0 +1,1 @@
+"""One way each to emit logs, metrics and traces."""
