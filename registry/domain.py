@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 class InvalidName(ValueError):
@@ -17,9 +17,22 @@ def check_name(name: str, kind: str) -> str:
 
     The alphabet is what every V2 client sends unescaped in a URL path.
     """
-    if not _NAME.match(name) or name in {".", ".."}:
+    if not _NAME.fullmatch(name) or name in {".", ".."}:
         raise InvalidName(
             f"{kind} name {name!r} is not allowed: use 1 to 128 letters, digits, '_', '-' or '.'"
+        )
+    return name
+
+
+def check_alias(name: str) -> str:
+    """Return `name` unchanged, or raise `InvalidName` when it cannot be an alias.
+
+    An alias of digits alone could not be told from a version in `NAME@3`.
+    """
+    check_name(name, "alias")
+    if name.isdecimal():
+        raise InvalidName(
+            f"alias name {name!r} is not allowed: digits alone name a version, add a letter"
         )
     return name
 
@@ -85,9 +98,9 @@ class ModelRef:
                 f"{name or 'flights'}@champion) or NAME@VERSION ({name or 'flights'}@3)"
             )
         check_name(name, "model")
-        if target.isdecimal():
+        if target.isdecimal() and target.isascii():
             return cls(name, None, int(target))
-        return cls(name, check_name(target, "alias"), None)
+        return cls(name, check_alias(target), None)
 
     def __str__(self) -> str:
         return f"{self.name}@{self.alias if self.alias is not None else self.version}"
@@ -118,6 +131,59 @@ class ModelVersion:
     """What the person who registered it wants others to know."""
     created_at: datetime | None = None
     """When it was registered, in UTC."""
+    created_by: str = ""
+    """Who registered it."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A name under which versions are registered."""
+
+    name: str
+    """Unique in the registry."""
+    description: str
+    """What the model is for."""
+    last_version: int
+    """The highest version number given so far; 0 when there is none yet."""
+    created_at: datetime
+    """When its first version was registered, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that points to one version of a model, and can be moved."""
+
+    model: str
+    """The registered model."""
+    name: str
+    """The alias, unique within the model: `champion`…"""
+    version: int
+    """The version it points to."""
+    moved_at: datetime
+    """When it was last moved, in UTC."""
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """One line of an alias's history."""
+
+    model: str
+    """The registered model."""
+    alias: str
+    """The alias that was moved."""
+    at: datetime
+    """When, in UTC."""
+    by: str
+    """Who moved it."""
+    from_version: int | None
+    """The version it left; None when the alias was new."""
+    to_version: int
+    """The version it points to since."""
+    why: str
+    """The reason given; may be empty."""

@@ -1,0 +1,23 @@
+"""Where the registry keeps its rows."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RegistrySettings(BaseSettings):
+    """Read once, in the composition root of a process."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_", extra="ignore")
+
+    database_url: str = Field(
+        default="sqlite:///.nightshift/registry.db",
+        min_length=1,
+        description="SQLAlchemy URL of the registry's database. A file below the working folder "
+        "unless said otherwise: a first run needs no database server.",
+    )
+    database_busy_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Longest wait for another process's write. A write takes milliseconds, so 30 s "
+        "is only reached when a process hangs inside one.",
+    )
