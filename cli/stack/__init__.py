@@ -1,0 +1,1 @@
+"""The platform's servers on one machine, without containers."""

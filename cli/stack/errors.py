@@ -1,0 +1,50 @@
+"""The errors of the local servers, each one line with the remedy.
+
+StackError
+├── PortTaken         a port that was asked for is in use
+├── ServerEnded       the server ended before it was ready
+├── ServerNotReady    the server did not become ready in time
+└── SetUpMissing      an environment that `make` builds is not there
+"""
+
+from pathlib import Path
+
+
+class StackError(Exception):
+    """A local server that cannot be used."""
+
+
+class PortTaken(StackError):
+    """A port that was asked for is in use."""
+
+    def __init__(self, name: str, port: int) -> None:
+        super().__init__(
+            f"port {port} for {name} is taken: end what uses it, or choose another port"
+        )
+        self.port = port
+        """The port that was asked for."""
+
+
+class ServerEnded(StackError):
+    """The server ended before it was ready."""
+
+    def __init__(self, name: str, status: int, log: Path, last_lines: str) -> None:
+        super().__init__(
+            f"{name} ended with status {status} before it was ready; its log {log} ends: "
+            f"{last_lines}"
+        )
+        self.status = status
+        """The server's exit status; 128 + N when signal N ended it."""
+
+
+class ServerNotReady(StackError):
+    """The server did not become ready in time."""
+
+    def __init__(self, name: str, deadline_s: float, log: Path, last_lines: str) -> None:
+        super().__init__(
+            f"{name} was not ready after {deadline_s:g} s; its log {log} ends: {last_lines}"
+        )
+
+
+class SetUpMissing(StackError):
+    """An environment that `make` builds is not there."""

@@ -1,0 +1,327 @@
+"""Run a real Triton server from its wheel, on loopback, for this process's life."""
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cli.stack.errors import ServerEnded, SetUpMissing, StackError
+from cli.stack.process import LOOPBACK, GuardedProcess, free_ports, port_is_free, require_free
+
+_NAME = "Triton"
+# Another process may take a port between our asking for a free one and Triton's listening on it.
+_PORT_TRIES = 3
+
+
+class ModelNotLoaded(StackError):
+    """Triton refused to load or unload a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class TritonPorts:
+    """Where one Triton server listens, all on loopback."""
+
+    http: int
+    """HTTP and REST."""
+    grpc: int
+    """gRPC, which the platform uses."""
+    metrics: int
+    """Prometheus metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class TritonWheel:
+    """What a server needs from the environment that carries Triton."""
+
+    env_dir: Path
+    """The virtual environment: its Python runs the models."""
+    python_version: str
+    """`3.11`: chooses the stub."""
+    library_dir: Path
+    """Where the interpreter's libpython lies."""
+    site_packages: Path
+    """Where the wheel was installed."""
+
+    @classmethod
+    def find(cls, env_dir: Path) -> "TritonWheel":
+        """Look for Triton in `env_dir`; raises `SetUpMissing`."""
+        env_dir = env_dir.absolute()
+        packages = sorted(env_dir.glob("lib/python3.*/site-packages"))
+        if not packages or not (packages[-1] / "pytriton" / "tritonserver").is_dir():
+            raise SetUpMissing(
+                f"no Triton in {env_dir}: run `make demo` or `make test` to build it"
+            )
+        settings = (env_dir / "pyvenv.cfg").read_text()
+        home = re.search(r"^home\s*=\s*(.+)$", settings, re.MULTILINE)
+        if home is None:
+            raise SetUpMissing(f"{env_dir} is no virtual environment: remove it, run `make demo`")
+        base = Path(home.group(1).strip()).resolve().parent
+        version = packages[-1].parent.name.removeprefix("python")
+        return cls(env_dir, version, base / "lib", packages[-1])
+
+    @property
+    def _wheel(self) -> Path:
+        return self.site_packages / "pytriton" / "tritonserver"
+
+    @property
+    def program(self) -> Path:
+        """The tritonserver binary."""
+        return self._wheel / "bin" / "tritonserver"
+
+    def lay_out_backends(self, target: Path) -> Path:
+        """Make `target` a backend directory with the Python backend in it; safe to repeat."""
+        backend = target / "python"
+        if (backend / "triton_python_backend_stub").exists():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backends-") as temporary:
+            fresh = Path(temporary) / "backends"
+            (fresh / "python").mkdir(parents=True)
+            stub = self._wheel / "python_backend_stubs" / self.python_version
+            sources = [
+                self._wheel / "backends" / "python" / "libtriton_python.so",
+                self._wheel / "backends" / "python" / "triton_python_backend_utils.py",
+                stub / "triton_python_backend_stub",
+            ]
+            for source in sources:
+                # The wheel's files find their libraries relative to where they lie: links.
+                (fresh / "python" / source.name).symlink_to(source)
+            try:
+                fresh.rename(target)
+            except OSError:  # another process was first
+                if not (backend / "triton_python_backend_stub").exists():
+                    shutil.rmtree(target)
+                    fresh.rename(target)
+        return target
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that the server needs beyond this process's own."""
+        libraries = [self.site_packages / "nvidia_pytriton.libs", self.library_dir]
+        return {
+            "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
+            "PATH": f"{self.env_dir / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "VIRTUAL_ENV": str(self.env_dir),
+            # A model repository is input: nothing is written into it.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+
+class LocalTriton:
+    """A Triton server on loopback, with explicit model control, that never outlives us.
+
+    A context manager. `stop` leaves no process and nothing in /dev/shm; neither does this
+    process's death, however it comes.
+    """
+
+    def __init__(
+        self,
+        model_repository: Path,
+        env_dir: Path,
+        *,
+        models: Sequence[str] = (),
+        state_dir: Path,
+        ports: TritonPorts | None = None,
+        ready_deadline_s: float = 60.0,
+        grace_s: float = 8.0,
+        extra_arguments: Sequence[str] = (),
+    ) -> None:
+        """Describe the server; nothing runs before `start`.
+
+        `models` are loaded at start and awaited. Backends and the log are kept in `state_dir`.
+        Without `ports` free ones are taken. `grace_s` is longer than Triton's own exit timeout.
+        """
+        self._repository = model_repository
+        self._wheel = TritonWheel.find(env_dir)
+        self._models = tuple(models)
+        self._state_dir = state_dir
+        self._wanted_ports = ports
+        self._ready_deadline_s = ready_deadline_s
+        self._grace_s = grace_s
+        self._extra = tuple(extra_arguments)
+        self._identity = f"nightshift-{os.getpid()}-{secrets.token_hex(4)}"
+        self._process: GuardedProcess | None = None
+        self._ports: TritonPorts | None = ports
+
+    @property
+    def ports(self) -> TritonPorts:
+        """Where it listens; known once started."""
+        if self._ports is None:
+            raise RuntimeError(f"{_NAME} was not started")
+        return self._ports
+
+    @property
+    def grpc_url(self) -> str:
+        """`grpc://host:port`, as the platform's settings take it."""
+        return f"grpc://{LOOPBACK}:{self.ports.grpc}"
+
+    @property
+    def http_url(self) -> str:
+        """`http://host:port` of the V2 REST protocol."""
+        return f"http://{LOOPBACK}:{self.ports.http}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus reads."""
+        return f"http://{LOOPBACK}:{self.ports.metrics}/metrics"
+
+    @property
+    def pid(self) -> int:
+        """The process id of tritonserver itself."""
+        return self._running().pid
+
+    @property
+    def shm_prefix(self) -> str:
+        """How the names of this server's regions in /dev/shm begin."""
+        return f"{self._identity}-"
+
+    @property
+    def log(self) -> Path:
+        """What the server writes, models included."""
+        return self._state_dir / "logs" / f"{self._identity}.log"
+
+    def start(self) -> Self:
+        """Start the server, await the models.
+
+        Raises `PortTaken`, `ServerEnded` (with Triton's own words, for example why a model does
+        not load) or `ServerNotReady`.
+        """
+        if self._wanted_ports is not None:
+            ports = self._wanted_ports
+            require_free(_NAME, (ports.http, ports.grpc, ports.metrics))
+            self._start_on(ports)
+            return self
+        for tries_left in range(_PORT_TRIES - 1, -1, -1):
+            ports = TritonPorts(*free_ports(3))
+            try:
+                self._start_on(ports)
+            except ServerEnded:
+                lost = not all(map(port_is_free, (ports.http, ports.grpc, ports.metrics)))
+                if not (lost and tries_left):
+                    raise
+            else:
+                break
+        return self
+
+    def _start_on(self, ports: TritonPorts) -> None:
+        self._ports = ports
+        process = GuardedProcess(
+            _NAME,
+            self._command(ports),
+            log=self.log,
+            env=os.environ,
+            grace_s=self._grace_s,
+            shm_prefix=self.shm_prefix,
+        )
+        process.start()
+        self._process = process
+        try:
+            process.await_ready(self._is_ready, deadline_s=self._ready_deadline_s)
+        except BaseException:
+            process.stop()
+            raise
+
+    def _command(self, ports: TritonPorts) -> list[str]:
+        backends = self._wheel.lay_out_backends(
+            self._state_dir / f"backends-{self._backends_key()}"
+        )
+        # `env` keeps the server's libraries out of its guard, which runs in our own Python.
+        variables = [f"{name}={value}" for name, value in self._wheel.environment().items()]
+        return [
+            "env",
+            *variables,
+            str(self._wheel.program),
+            f"--id={self._identity}",
+            f"--model-repository={self._repository}",
+            f"--backend-directory={backends}",
+            f"--backend-config=python,shm-region-prefix-name={self.shm_prefix}",
+            "--model-control-mode=explicit",
+            *(f"--load-model={model}" for model in self._models),
+            f"--http-address={LOOPBACK}",
+            f"--grpc-address={LOOPBACK}",
+            f"--metrics-address={LOOPBACK}",
+            f"--http-port={ports.http}",
+            f"--grpc-port={ports.grpc}",
+            f"--metrics-port={ports.metrics}",
+            # The default of 30 s would hold the ports that long after a stop.
+            "--exit-timeout-secs=2",
+            *self._extra,
+        ]
+
+    def _backends_key(self) -> str:
+        """Name the backend directory by the environment it links to, so that two do not mix."""
+        digest = hashlib.sha256(str(self._wheel.env_dir).encode()).hexdigest()
+        return f"{self._wheel.python_version}-{digest[:8]}"
+
+    def _is_ready(self) -> bool:
+        """Ask the server that answers on our port who it is, then each model."""
+        try:
+            status, body = self._ask("GET", "/v2")
+            if status != 200 or json.loads(body).get("name") != self._identity:
+                return False
+            return all(self.ready(model) for model in self._models)
+        except (OSError, http.client.HTTPException, ValueError):
+            return False
+
+    def ready(self, model: str, version: str = "") -> bool:
+        """Say whether the server would answer requests for `model` now."""
+        path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + "/ready"
+        try:
+            return self._ask("GET", path)[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def load(self, model: str) -> None:
+        """Load `model`, or load it anew after its files changed; raises `ModelNotLoaded`."""
+        self._control(model, "load")
+
+    def unload(self, model: str) -> None:
+        """Unload `model`; returns when the server has agreed, which may be before it is gone."""
+        self._control(model, "unload")
+
+    def _control(self, model: str, action: str) -> None:
+        self._running()
+        status, body = self._ask(
+            "POST", f"/v2/repository/models/{model}/{action}", timeout_s=self._ready_deadline_s
+        )
+        if status != 200:
+            words = " ".join(body.decode(errors="replace").split())
+            raise ModelNotLoaded(f"{_NAME} did not {action} {model}: {words} (log: {self.log})")
+
+    def _ask(self, method: str, path: str, *, timeout_s: float = 2.0) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(LOOPBACK, self.ports.http, timeout=timeout_s)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def _running(self) -> GuardedProcess:
+        if self._process is None:
+            raise RuntimeError(f"{_NAME} was not started")
+        return self._process
+
+    def stop(self) -> None:
+        """End the server; safe to repeat."""
+        if self._process is not None:
+            self._process.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,69 @@
+"""Servers for tests: each xdist worker has its own, on free ports."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.stack.triton import LocalTriton
+from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
+
+ROOT = Path(__file__).parents[1]
+MODELS = Path(__file__).parent / "models"
+
+TritonFactory = Callable[..., LocalTriton]
+
+
+@pytest.fixture(scope="session")
+def triton_env() -> Path:
+    """The environment that carries Triton, as `make test` builds it."""
+    return Path(os.environ.get("NIGHTSHIFT_TRITON_ENV", ROOT / ".nightshift" / "triton-env"))
+
+
+@pytest.fixture(scope="session")
+def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logs and state of the servers of this worker."""
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def triton(triton_env: Path, servers_dir: Path) -> Iterator[LocalTriton]:
+    """A real Triton with every model of tests/models loaded; do not kill or unload."""
+    models = sorted(config.parent.name for config in MODELS.glob("*/config.pbtxt"))
+    with LocalTriton(MODELS, triton_env, models=models, state_dir=servers_dir) as server:
+        yield server
+
+
+@pytest.fixture
+def triton_factory(triton_env: Path, servers_dir: Path) -> Iterator[TritonFactory]:
+    """Start more Tritons that a test may kill, stop and start again.
+
+    Call it with `models=[…]`, and any other argument of `LocalTriton`; the server is started.
+    """
+    with ExitStack() as running:
+
+        def start(model_repository: Path = MODELS, **options: Any) -> LocalTriton:
+            options.setdefault("state_dir", servers_dir)
+            server = LocalTriton(model_repository, triton_env, **options)
+            return running.enter_context(server)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def s3_server(servers_dir: Path) -> Iterator[str]:
+    """URL of an S3 server that honours conditional writes."""
+    with local_s3(servers_dir / "s3.log") as url:
+        yield url
+
+
+@pytest.fixture
+def s3_endpoint(s3_server: str) -> S3Endpoint:
+    """A fresh bucket on the S3 server."""
+    endpoint = S3Endpoint(url=s3_server, bucket=f"test-{secrets.token_hex(8)}")
+    make_bucket(endpoint.url, endpoint.bucket)
+    return endpoint
