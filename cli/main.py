@@ -1,0 +1,134 @@
+"""Offer the platform as one command, `nightshift`."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from cli import models
+
+INTERRUPTED_STATUS = 130
+"""128 + SIGINT, as shells expect it."""
+
+
+class Edge(TyperGroup):
+    """The process edge: what ends a command is told in one line, without a traceback.
+
+    Exit status 0 when the command did what was asked, 1 for an error of ours or of the world, 2
+    for a command line that cannot be understood, 130 after Ctrl-C. Anything else is a fault in
+    the program and keeps its traceback.
+    """
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED_STATUS) from None
+        except Exception as error:  # the process edge: faults in the program are raised again
+            words = _words(error)
+            if words is None:
+                raise
+            typer.echo(f"error: {words}", err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="nightshift",
+    cls=Edge,
+    help="Score Parquet datasets with pools of Triton servers.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: importing rich would double the time to show it
+    pretty_exceptions_enable=False,
+)
+app.add_typer(models.app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        typer.echo(f"nightshift {version('nightshift')}")
+    except PackageNotFoundError:
+        typer.echo("nightshift (not installed: run from its source folder)")
+    raise typer.Exit
+
+
+@app.callback()
+def nightshift(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Score Parquet datasets with pools of Triton servers."""
+
+
+def _words(error: BaseException) -> str | None:
+    """Return one line for an error that a person can act on; None for a fault in the program."""
+    from pydantic import ValidationError
+
+    found = next((leaf for leaf in _leaves(error) if isinstance(leaf, _expected_errors())), None)
+    if found is None:
+        return None
+    if isinstance(found, ValidationError):
+        return _validation_words(found.title, [(e["loc"], e["msg"]) for e in found.errors()])
+    if isinstance(found, OSError) and found.errno == errno.EPIPE:
+        return None
+    return " ".join(str(found).split()) or type(found).__name__
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Return the error itself, or those that a task group gathered."""
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for inner in error.exceptions:
+        yield from _leaves(inner)
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    # Imported here because only a failed command needs them, and help must show at once.
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from cli.stack.errors import StackError
+    from flows.errors import JobError
+    from flows.shards.column_errors import MappingError
+    from flows.shards.errors import ShardError
+    from inference.errors import InferenceError
+    from registry.domain import InvalidName
+    from registry.errors import RegistryError
+
+    return (
+        InferenceError,
+        InvalidName,
+        JobError,
+        MappingError,
+        OSError,
+        RegistryError,
+        SettingsError,
+        ShardError,
+        StackError,
+        ValidationError,
+    )
+
+
+def _validation_words(title: str, problems: list[tuple[tuple[int | str, ...], str]]) -> str:
+    """Name each field at fault, without its value: it may be a secret."""
+    told = "; ".join(f"{'.'.join(map(str, place)) or title}: {words}" for place, words in problems)
+    kind = "setting NIGHTSHIFT_*" if title.endswith("Settings") else title
+    return f"{kind} is not valid: {told}"
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,168 @@
+"""Register what a Triton server says that it serves."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.settings import LocalSettings
+from cli.stack.repository import lay_out
+from cli.stack.triton import LocalTriton
+from inference.errors import SignatureMismatch
+from inference.settings import InferenceSettings
+from inference.triton import TritonServer
+from registry.catalog import Catalog
+from registry.digest import file_digest
+from registry.domain import ModelVersion, Signature, check_name
+
+_VERSION_DIR = 1
+"""The only version directory of a model that is laid out here: its name says which bytes it is."""
+
+_DIGEST_CHARS = 12
+"""Characters of the digest in a served name: 48 bits tell the versions of one model apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a person adds to a version."""
+
+    columns: Mapping[str, tuple[str, ...]]
+    """Dataset columns that feed each input when a job does not say otherwise."""
+    description: str
+    """What others should know."""
+    by: str
+    """Who registers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What servers say of a model that they serve."""
+
+    signature: Signature
+    """What it takes and gives, the same on each of them."""
+    metadata_digest: str
+    """`metadata-sha256:…` of what the first of them says."""
+
+
+def served_name(name: str, digest: str) -> str:
+    """Return the name by which Triton serves the model file with that digest.
+
+    A name for each file lets versions with different signatures be loaded side by side, gives
+    them the same place on every machine, and needs no version number before there is one.
+    """
+    tail = digest.removeprefix("sha256:")[:_DIGEST_CHARS]
+    return f"{name[: 127 - _DIGEST_CHARS]}.{tail}"
+
+
+@contextmanager
+def triton_urls(settings: InferenceSettings, local: LocalSettings) -> Iterator[tuple[str, ...]]:
+    """Give the addresses of the configured servers, or of one that runs as long as the block.
+
+    Raises `StackError` when that one cannot be started.
+    """
+    if "triton_urls" in settings.model_fields_set:
+        yield settings.triton_urls
+        return
+    local.repository_dir.mkdir(parents=True, exist_ok=True)
+    server = LocalTriton(
+        local.repository_dir.absolute(), local.triton_env_dir, state_dir=local.servers_dir
+    )
+    with server:
+        yield (server.grpc_url,)
+
+
+def register_file(
+    catalog: Catalog,
+    name: str,
+    onnx: Path,
+    *,
+    urls: Sequence[str],
+    notes: Notes,
+    settings: InferenceSettings,
+    local: LocalSettings,
+) -> ModelVersion:
+    """Put the ONNX file into the model repository, have it loaded, register what is then served.
+
+    Safe to repeat: the same file and columns give the version that is already there. Raises
+    `InvalidName`, `StackError`, `InferenceError` or `RegistryError`.
+    """
+    check_name(name, "model")
+    digest = file_digest(onnx)
+    model = served_name(name, digest)
+    env_dir, repository = local.triton_env_dir, local.repository_dir
+    folder = lay_out(repository, model, onnx, version=_VERSION_DIR, env_dir=env_dir)
+    served = asyncio.run(_ask(urls, model, str(_VERSION_DIR), settings=settings, load=True))
+    return catalog.register(
+        name,
+        signature=served.signature,
+        digest=digest,
+        served_name=model,
+        served_version=str(_VERSION_DIR),
+        columns=notes.columns,
+        artifact=(folder / str(_VERSION_DIR) / "model.onnx").resolve().as_uri(),
+        description=notes.description,
+        by=notes.by,
+    )
+
+
+def register_served(
+    catalog: Catalog,
+    name: str,
+    *,
+    model: str,
+    version: str,
+    urls: Sequence[str],
+    notes: Notes,
+    settings: InferenceSettings,
+) -> ModelVersion:
+    """Register a model that the servers already serve, by what they say of it.
+
+    Raises `InvalidName`, `InferenceError` or `RegistryError`.
+    """
+    check_name(name, "model")
+    served = asyncio.run(_ask(urls, model, version, settings=settings, load=False))
+    return catalog.register(
+        name,
+        signature=served.signature,
+        digest=served.metadata_digest,
+        served_name=model,
+        served_version=version,
+        columns=notes.columns,
+        description=notes.description,
+        by=notes.by,
+    )
+
+
+async def _ask(
+    urls: Sequence[str], model: str, version: str, *, settings: InferenceSettings, load: bool
+) -> Served:
+    async with asyncio.TaskGroup() as group:
+        asked = [
+            group.create_task(_ask_one(url, model, version, settings=settings, load=load))
+            for url in urls
+        ]
+    first, *others = [task.result() for task in asked]
+    for url, other in zip(urls[1:], others, strict=True):
+        if other.signature != first.signature:
+            raise SignatureMismatch(
+                f"model {model!r} has another signature on {url} than on {urls[0]}: bring the "
+                "servers' model repositories together, then register it",
+                server=url,
+            )
+    return first
+
+
+async def _ask_one(
+    url: str, model: str, version: str, *, settings: InferenceSettings, load: bool
+) -> Served:
+    server = TritonServer(url, settings=settings)
+    try:
+        if load:
+            await server.load(model)
+        return Served(
+            signature=await server.signature(model, version),
+            metadata_digest=await server.metadata_digest(model, version),
+        )
+    finally:
+        await server.close()

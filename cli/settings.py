@@ -1,0 +1,43 @@
+"""Where the commands keep what they need on one machine."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LocalSettings(BaseSettings):
+    """Read from `NIGHTSHIFT_…` variables, once per command."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path(".nightshift"),
+        description="Folder of everything that a single machine keeps; below the working folder "
+        "unless said otherwise, so that a clone holds all of it.",
+    )
+    model_repository: Path | None = Field(
+        default=None,
+        description="Triton's model repository, as this machine sees it. `models` in the data "
+        "folder unless said otherwise.",
+    )
+    triton_env: Path | None = Field(
+        default=None,
+        description="Environment that carries Triton, built by `make`. `triton-env` in the data "
+        "folder unless said otherwise.",
+    )
+
+    @property
+    def repository_dir(self) -> Path:
+        """The model repository that local servers serve."""
+        return self.model_repository or self.data_dir / "models"
+
+    @property
+    def triton_env_dir(self) -> Path:
+        """The environment that local servers run from."""
+        return self.triton_env or self.data_dir / "triton-env"
+
+    @property
+    def servers_dir(self) -> Path:
+        """Logs and state of local servers."""
+        return self.data_dir / "servers"
