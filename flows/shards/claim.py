@@ -1,0 +1,236 @@
+"""Decide whether a job may write to an output, before anything is scored."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flows.shards.commit import PART_NAME, read_part
+from flows.shards.errors import (
+    JobSuperseded,
+    NoSuchObject,
+    OutputNotWritable,
+    OutputOccupied,
+    PartConflict,
+    StoreUnavailable,
+)
+from flows.shards.fingerprint import Fingerprint, differences
+from flows.shards.manifest import Cut, Manifest, read_manifest
+from flows.shards.object_store import ObjectInfo, ObjectStore
+
+JOB_NAME = re.compile(r"^_job-(?P<fingerprint>[0-9a-f]{12})\.json$")
+"""Names of the records of unfinished jobs, in the output's root."""
+
+
+class JobRecord(BaseModel):
+    """What an unfinished job says of itself in its output."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    fingerprint: Fingerprint
+    """Everything that determines its output."""
+    cut: Cut
+    """How it cuts the dataset; a resumed job keeps it, whatever the settings say by then."""
+    started_at: datetime
+    """When it first claimed the output, in UTC."""
+    lineage: dict[str, Any] = {}
+    """Who asked for it: JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write a job's parts to an output."""
+
+    cut: Cut
+    """How to cut the dataset: the first run's choice."""
+    started_at: datetime
+    """When the job first claimed the output."""
+    published: Manifest | None
+    """The job's own published output, whole: nothing is left to do."""
+    conditional_writes: bool
+    """Whether the store refuses a second part of the same name; see `object_store`."""
+
+
+def job_key(fingerprint: Fingerprint) -> str:
+    """Name the record of an unfinished job."""
+    return f"_job-{fingerprint.short}.json"
+
+
+def claim_output(
+    store: ObjectStore,
+    fingerprint: Fingerprint,
+    cut: Cut,
+    *,
+    replace: bool,
+    now: datetime,
+    lineage: Mapping[str, Any],
+) -> Claim:
+    """Claim the output for a job, or say who holds it.
+
+    1. Published by this job, every object there: the claim carries the manifest.
+    2. Published by this job, an object gone or changed: claimed again, to be put right.
+    3. Published by another job, or another job unfinished: `OutputOccupied`, unless `replace`;
+       then the other's record is removed, so that it stops, and its objects go at publication.
+    4. Anything else called `*.parquet`: `OutputOccupied`; such files are never removed.
+    5. Nothing, or this job unfinished: claimed.
+
+    Two different jobs that claim at the same instant may both be refused, never both accepted
+    (on a store with conditional writes). Raises `OutputNotWritable` too. Safe to repeat.
+    """
+    probe = store.probe()
+    if not probe.writable:
+        raise OutputNotWritable(store.uri, probe.detail)
+    _check_apart(store.uri, fingerprint)
+    objects = {info.key: info for info in store.list()}
+    _check_foreign(store.uri, objects)
+    published = read_manifest(store)
+    manifest = published[0] if published else None
+    if manifest is not None and manifest.fingerprint == fingerprint.digest:
+        if _is_whole(manifest, objects):
+            return Claim(manifest.cut, manifest.started_at, manifest, probe.conditional_writes)
+        cut = manifest.cut
+    elif manifest is not None and not replace:
+        changed = differences(manifest.components, fingerprint)
+        raise OutputOccupied(store.uri, "another job's published scores", changed)
+    _settle_unfinished(store, fingerprint, manifest, objects, replace=replace)
+    wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
+    record = _put_record(store, wanted)
+    return Claim(record.cut, record.started_at, None, probe.conditional_writes)
+
+
+def _check_apart(uri: str, fingerprint: Fingerprint) -> None:
+    """Refuse an output whose parts the next run would read as input."""
+    inside = f"{uri}/".removeprefix(f"{fingerprint.input_uri}/")
+    if inside == f"{uri}/" or any(step[:1] in {"_", "."} for step in inside.split("/") if step):
+        return
+    raise OutputOccupied(uri, "the input dataset", [], replaceable=False)
+
+
+def _check_foreign(uri: str, objects: Mapping[str, ObjectInfo]) -> None:
+    foreign = [
+        key
+        for key in objects
+        if key.endswith(".parquet")
+        and not PART_NAME.match(key)
+        and not any(step.startswith(("_", ".")) for step in key.split("/"))
+    ]
+    if foreign:
+        more = f" and {len(foreign) - 1} more files" if len(foreign) > 1 else ""
+        holder = f"{foreign[0]}{more}, which no job wrote"
+        raise OutputOccupied(uri, holder, [], replaceable=False)
+
+
+def _is_whole(manifest: Manifest, objects: Mapping[str, ObjectInfo]) -> bool:
+    """Whether every object of the manifest is there, and the parts are those it published."""
+    parts = {ObjectInfo(part.key, part.bytes, part.etag) for part in manifest.parts}
+    return parts <= set(objects.values()) and manifest.objects() <= objects.keys()
+
+
+def _settle_unfinished(
+    store: ObjectStore,
+    fingerprint: Fingerprint,
+    manifest: Manifest | None,
+    objects: Mapping[str, ObjectInfo],
+    *,
+    replace: bool,
+) -> None:
+    """Refuse beside an unfinished other job, or end it when replacing is asked for."""
+    known = {fingerprint.short, manifest.fingerprint[:12] if manifest else ""}
+    for key in _other_records(objects, fingerprint):
+        if not replace:
+            raise OutputOccupied(store.uri, *_unfinished(store, key, fingerprint))
+        store.delete(key)
+    orphans = [
+        key
+        for key in objects
+        if (name := PART_NAME.match(key)) and name["fingerprint"] not in known
+    ]
+    if orphans and not replace:
+        holder = f"{len(orphans)} parts of an unfinished job"
+        raise OutputOccupied(store.uri, holder, _about_part(store, orphans[0], fingerprint))
+
+
+def _other_records(keys: Mapping[str, object], fingerprint: Fingerprint) -> list[str]:
+    return [key for key in keys if JOB_NAME.match(key) and key != job_key(fingerprint)]
+
+
+def _unfinished(
+    store: ObjectStore, key: str, fingerprint: Fingerprint
+) -> tuple[str, Sequence[str]]:
+    """Say which job left the record at `key`, with what differs."""
+    try:
+        record = JobRecord.model_validate_json(store.read(key))
+    except (ValidationError, NoSuchObject):
+        return f"{key} of an unfinished job", []
+    since = f"{record.started_at:%Y-%m-%d %H:%M} UTC"
+    return f"an unfinished job begun {since}", differences(record.fingerprint, fingerprint)
+
+
+def _about_part(store: ObjectStore, key: str, fingerprint: Fingerprint) -> list[str]:
+    try:
+        own = read_part(store, key).provenance
+    except (PartConflict, NoSuchObject):
+        return [f"{key} cannot be read"]
+    ours = f"{fingerprint.model.name}@{fingerprint.model.version}"
+    if own.model != ours:
+        return [f"model {own.model} → {ours}"]
+    return [f"{key} was made from {own.source} ({own.source_etag}) with {own.model}"]
+
+
+def _put_record(store: ObjectStore, wanted: JobRecord) -> JobRecord:
+    """Put the job's record or find the one of its first run; then look who else came."""
+    key = job_key(wanted.fingerprint)
+    created = _put_small(store, key, wanted.model_dump_json(indent=1).encode())
+    others = _other_records({info.key: info for info in store.list("_job-")}, wanted.fingerprint)
+    if others:
+        if created:
+            store.delete(key)
+        holder, changed = _unfinished(store, others[0], wanted.fingerprint)
+        raise OutputOccupied(store.uri, holder, changed)
+    if created:
+        return wanted
+    try:
+        return JobRecord.model_validate_json(store.read(key))
+    except ValidationError as error:
+        holder = f"a {key} that cannot be read"
+        raise OutputOccupied(store.uri, holder, [], replaceable=False) from error
+
+
+def _put_small(store: ObjectStore, key: str, data: bytes) -> bool:
+    """Put a small object; whether it is ours, also when the answer was lost."""
+    try:
+        if store.put_if_absent(key, data):
+            return True
+    except StoreUnavailable:
+        if store.stat(key) is None:
+            raise
+    return store.read(key) == data
+
+
+def check_claim(store: ObjectStore, fingerprint: Fingerprint) -> None:
+    """Raise `JobSuperseded` when another job has taken the output over.
+
+    To be called before each commit and before publishing: one request. A job whose own output was
+    published by another run of it has not been superseded.
+    """
+    if store.stat(job_key(fingerprint)) is not None:
+        return
+    published = read_manifest(store)
+    if published is None or published[0].fingerprint != fingerprint.digest:
+        raise JobSuperseded(store.uri, fingerprint.digest)
+
+
+def withdraw_claim(store: ObjectStore, fingerprint: Fingerprint) -> bool:
+    """Give the output up when nothing was committed, so that another job may take it.
+
+    False, with nothing done, when parts are there: they are kept for the job's next run.
+    """
+    for info in store.list("part-"):
+        name = PART_NAME.match(info.key)
+        if name and name["fingerprint"] == fingerprint.short:
+            return False
+    store.delete(job_key(fingerprint))
+    return True

@@ -1,0 +1,281 @@
+"""Find the Parquet files of a dataset, with what their footers say."""
+
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flows.shards.errors import (
+    ColumnClash,
+    CorruptFooter,
+    EmptyDataset,
+    NoSuchInput,
+    NoSuchObject,
+    NotParquet,
+    SchemaDrift,
+)
+from flows.shards.object_store import ObjectInfo, ObjectStore, open_store
+from flows.shards.settings import S3Settings, ShardSettings
+from flows.shards.types import InputFile, RowGroup, Scalar
+
+MAGIC = b"PAR1"
+"""What a Parquet file begins and ends with."""
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive and Spark write for a partition value that is null."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """One file of the dataset, whatever columns are read from it."""
+
+    info: ObjectInfo
+    """Where it is and what identifies its content."""
+    group_rows: tuple[int, ...]
+    """Rows of each row group."""
+    column_bytes: np.ndarray
+    """int64[row groups, columns of the dataset's schema]: uncompressed bytes."""
+    partitions: tuple[tuple[str, Scalar], ...]
+    """Hive partition columns read from the key, in path order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset whose files agree about their columns."""
+
+    uri: str
+    """The address that was asked for."""
+    store: ObjectStore
+    """Where the files are; their keys are below its root."""
+    files: tuple[DatasetFile, ...]
+    """By key; files without rows included."""
+    schema: pa.Schema
+    """Columns that the files hold, in the first file's order; no partition columns."""
+    partition_schema: pa.Schema
+    """Hive partition columns, in path order: int64 or string."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(sum(file.group_rows) for file in self.files)
+
+    def input_files(self, columns: Collection[str]) -> tuple[InputFile, ...]:
+        """Pin the files for a job that reads `columns`, by key."""
+        read = [index for index, name in enumerate(self.schema.names) if name in columns]
+        return tuple(_input_file(file, read) for file in self.files)
+
+
+def open_dataset(uri: str, s3: S3Settings, settings: ShardSettings) -> Dataset:
+    """Read the dataset at `uri`: a folder or prefix, or one Parquet file.
+
+    Raises the errors of `list_dataset`, and `BadUri`.
+    """
+    store = open_store(uri, s3)
+    parent, _, name = store.uri.rpartition("/")
+    if not uri.endswith("/") and name and not parent.endswith("/"):
+        above = open_store(parent or "/", s3)
+        if above.stat(name) is not None:
+            return list_dataset(above, name, settings=settings)
+    return list_dataset(store, settings=settings)
+
+
+def list_dataset(store: ObjectStore, prefix: str = "", *, settings: ShardSettings) -> Dataset:
+    """Read the footers of the Parquet files whose key is `prefix` or lies below it.
+
+    Names that begin with `_` or `.` are skipped. Folders called `name=value` give partition
+    columns: int64 when every value is an integer written the shortest way (`7`, not `07`),
+    else string. Column order may differ between files, everything else must agree.
+
+    Raises `NoSuchInput`, `EmptyDataset`, `NotParquet`, `CorruptFooter`, `SchemaDrift`,
+    `ColumnClash`, and what the store raises.
+    """
+    uri = f"{store.uri}/{prefix}".rstrip("/") if prefix else store.uri
+    infos = _data_objects(store, prefix, uri)
+    with ThreadPoolExecutor(settings.footer_threads) as threads:
+        footers = list(
+            threads.map(lambda info: read_footer(store, info.key, settings.footer_bytes), infos)
+        )
+    first = footers[0]
+    schema = first.schema.remove_metadata()
+    for footer in footers:
+        _check_same_columns(first, footer)
+    partitions, partition_schema = _partitions([footer.info.key for footer in footers])
+    for name in partition_schema.names:
+        if name in schema.names:
+            raise ColumnClash(name, first.info.key, "it is a partition folder and a column")
+    files = tuple(
+        DatasetFile(footer.info, footer.group_rows, footer.column_bytes(schema.names), values)
+        for footer, values in zip(footers, partitions, strict=True)
+    )
+    return Dataset(uri, store, files, schema, partition_schema)
+
+
+def _data_objects(store: ObjectStore, prefix: str, uri: str) -> list[ObjectInfo]:
+    try:
+        below = [
+            info
+            for info in store.list(prefix)
+            if not prefix or info.key == prefix or info.key.startswith(f"{prefix.rstrip('/')}/")
+        ]
+    except NoSuchObject as error:
+        raise NoSuchInput(uri) from error
+    visible = [info for info in below if not _is_hidden(info.key)]
+    if visible:
+        return visible
+    if below or store.root_exists():
+        raise EmptyDataset(uri)
+    raise NoSuchInput(uri)
+
+
+def _is_hidden(key: str) -> bool:
+    """Whether Spark and Hive would skip it too; a key that ends in a slash marks a folder."""
+    return key.endswith("/") or any(step.startswith(("_", ".")) for step in key.split("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What the footer of one Parquet file says."""
+
+    info: ObjectInfo
+    """The file."""
+    metadata: pq.FileMetaData
+    """As pyarrow reads it."""
+    schema: pa.Schema
+    """The columns."""
+
+    @property
+    def group_rows(self) -> tuple[int, ...]:
+        """Rows of each row group."""
+        return tuple(
+            self.metadata.row_group(index).num_rows for index in range(self.metadata.num_row_groups)
+        )
+
+    def column_bytes(self, names: Sequence[str]) -> np.ndarray:
+        """int64[row groups, names]: uncompressed bytes of each column."""
+        position = {name: index for index, name in enumerate(names)}
+        leaves = [position[name] for name in self._leaf_columns()]
+        sizes = np.zeros((self.metadata.num_row_groups, len(names)), np.int64)
+        for index in range(self.metadata.num_row_groups):
+            group = self.metadata.row_group(index)
+            for leaf, column in enumerate(leaves):
+                sizes[index, column] += group.column(leaf).total_uncompressed_size
+        return sizes
+
+    def _leaf_columns(self) -> list[str]:
+        """Name the column of each of the file's leaves; nested columns have several."""
+        names = iter(self.schema.names)
+        name = next(names, "")
+        columns = []
+        for leaf in range(self.metadata.num_columns):
+            path = self.metadata.schema.column(leaf).path
+            while path != name and not path.startswith(f"{name}."):
+                name = next(names)
+            columns.append(name)
+        return columns
+
+
+def read_footer(store: ObjectStore, key: str, footer_bytes: int) -> Footer:
+    """Read one file's footer from its end alone, without the data.
+
+    Raises `NotParquet` and `CorruptFooter`.
+    """
+    tail = store.read_tail(key, footer_bytes)
+    _check_magic(store, key, tail.data, tail.info.size)
+    length = int.from_bytes(tail.data[-8:-4], "little") + 8
+    if length > tail.info.size:
+        raise CorruptFooter(key, f"its footer would be {length} of {tail.info.size} bytes")
+    if length > len(tail.data):
+        tail = store.read_tail(key, length)
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(tail.data))
+        schema = metadata.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFooter(key, str(error)) from error
+    for name in schema.names:
+        if schema.names.count(name) > 1:
+            raise ColumnClash(name, key, "it occurs more than once")
+    return Footer(tail.info, metadata, schema)
+
+
+def _check_magic(store: ObjectStore, key: str, tail: bytes, size: int) -> None:
+    if tail.endswith(MAGIC) and size >= 12:
+        return
+    if tail.endswith(b"PARE"):
+        raise CorruptFooter(key, "its footer is encrypted, which is not supported")
+    if size == 0:
+        raise NotParquet(key, "it has no bytes")
+    with store.open(key) as source:
+        head = source.read(len(MAGIC))
+    if head == MAGIC:
+        raise CorruptFooter(key, "it begins as Parquet and ends without a footer: cut short")
+    raise NotParquet(key, f"it begins with {head!r}")
+
+
+def _check_same_columns(first: Footer, other: Footer) -> None:
+    if other.schema.equals(first.schema, check_metadata=False):
+        return
+    theirs, ours = _types(first), _types(other)
+    for name in [*theirs, *ours]:
+        before, after = theirs.get(name, "missing"), ours.get(name, "missing")
+        if before != after:
+            raise SchemaDrift(name, first=(first.info.key, before), other=(other.info.key, after))
+
+
+def _types(footer: Footer) -> dict[str, str]:
+    """Each column's type; whether it may be null is left out, since writers differ in saying so."""
+    return {field.name: str(field.type) for field in footer.schema}
+
+
+def _partitions(
+    keys: Sequence[str],
+) -> tuple[list[tuple[tuple[str, Scalar], ...]], pa.Schema]:
+    """Read the partition values of every key, with one type for each column."""
+    texts = [_partition_texts(key) for key in keys]
+    names = [name for name, _ in texts[0]]
+    for key, found in zip(keys, texts, strict=True):
+        if [name for name, _ in found] != names:
+            name = next(iter({*names} ^ {name for name, _ in found}), names[0] if names else "")
+            raise SchemaDrift(
+                name,
+                first=(keys[0], "a partition" if name in names else "missing"),
+                other=(key, "missing" if name in names else "a partition"),
+            )
+    fields, columns = [], []
+    for position, name in enumerate(names):
+        values = [found[position][1] for found in texts]
+        whole = all(value is None or _is_plain_integer(value) for value in values)
+        fields.append(pa.field(name, pa.int64() if whole else pa.string()))
+        columns.append([int(value) if whole and value is not None else value for value in values])
+    rows = [tuple(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    return rows or [() for _ in keys], pa.schema(fields)
+
+
+def _partition_texts(key: str) -> list[tuple[str, str | None]]:
+    pairs = []
+    for step in key.split("/")[:-1]:
+        name, equals, value = step.partition("=")
+        if equals and name:
+            text = unquote(value)
+            pairs.append((unquote(name), None if text == NULL_PARTITION else text))
+    return pairs
+
+
+def _is_plain_integer(text: str) -> bool:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 18:
+        return False
+    return str(int(text)) == text
+
+
+def _input_file(file: DatasetFile, read: Iterable[int]) -> InputFile:
+    sizes = file.column_bytes[:, list(read)].sum(axis=1).tolist()
+    return InputFile(
+        key=file.info.key,
+        etag=file.info.etag,
+        size=file.info.size,
+        row_groups=tuple(map(RowGroup, file.group_rows, sizes)),
+        partitions=dict(file.partitions),
+    )

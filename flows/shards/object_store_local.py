@@ -1,0 +1,253 @@
+"""Keep objects as files below a local folder."""
+
+import errno
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from flows.shards.errors import (
+    InputChanged,
+    NoSuchObject,
+    ShardError,
+    StoreDenied,
+    StoreUnavailable,
+)
+from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
+
+SCRATCH_FOLDER = ".nightshift-scratch"
+"""Hidden folder below the root where objects are built; on the same file system, so that
+publishing one is a link."""
+
+_DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NO_HARD_LINKS = frozenset(
+    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+)
+
+
+class LocalStore:
+    """Objects as files below `root`, published by hard link.
+
+    A file is written under a scratch name, flushed to the disk, then linked to its own name: the
+    link fails when the name is taken, so readers never see half an object and two writers never
+    both win. On a file system without hard links the file is renamed instead, which overwrites:
+    `probe` reports such a folder as one without conditional writes.
+
+    An ETag is the time of last change in nanoseconds with the size.
+    """
+
+    def __init__(self, root: Path, *, link: Callable[[Path, Path], None] = os.link) -> None:
+        # Not resolved: a symbolic link keeps the name by which the user knows it.
+        self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100
+        """The folder; made at the first write."""
+        self._link = link
+
+    @property
+    def uri(self) -> str:
+        """The root's path."""
+        return str(self.root)
+
+    def root_exists(self) -> bool:
+        """Whether the folder is there."""
+        return self.root.is_dir()
+
+    def list(self, prefix: str = "") -> list[ObjectInfo]:
+        """List the files whose path below the root begins with `prefix`, by path."""
+        top = self._path(prefix.rpartition("/")[0])
+        with _translated(self.uri):
+            found = [
+                _info(key, status)
+                for key, status in _walk(top, self.root)
+                if key.startswith(prefix)
+            ]
+        return sorted(found, key=lambda info: info.key)
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """Describe a file; None when it is not there or is a folder."""
+        path = self._path(key)
+        try:
+            with _translated(str(path)):
+                return _info(key, path.stat()) if path.is_file() else None
+        except NoSuchObject:
+            return None
+
+    def open(self, key: str, etag: str | None = None) -> Any:
+        """Open a file for random reads; see the port."""
+        with _translated(str(self._path(key))):
+            source = pa.OSFile(str(self._path(key)), mode="rb")
+        if etag is not None:
+            self._check_unchanged(key, etag, source)
+        return source
+
+    def _check_unchanged(self, key: str, etag: str, source: Any) -> None:
+        """Look at the name after the opening: a file put there in between is told apart."""
+        now = self.stat(key)
+        if now is None or now.etag != etag:
+            source.close()
+            raise InputChanged(key, planned=etag, found=now.etag if now else None)
+
+    def read(self, key: str) -> bytes:
+        """Return a file's bytes; raises `NoSuchObject`."""
+        path = self._path(key)
+        with _translated(str(path)):
+            return path.read_bytes()
+
+    def read_tail(self, key: str, max_bytes: int) -> Tail:
+        """Return at most the last `max_bytes` bytes of a file; raises `NoSuchObject`."""
+        path = self._path(key)
+        with _translated(str(path)), path.open("rb", buffering=0) as source:
+            status = os.fstat(source.fileno())
+            source.seek(max(0, status.st_size - max_bytes))
+            return Tail(source.read(), _info(key, status))
+
+    def put_if_absent(self, key: str, source: bytes | Path) -> bool:
+        """Create a file whole; False when the name is taken."""
+        target = self._path(key)
+        with _translated(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(source, Path) and source.stat().st_dev == target.parent.stat().st_dev:
+                _flush(source)
+                return self._publish(source, target, keep=True)
+            scratch = self._scratch(source)
+            try:
+                return self._publish(scratch, target, keep=False)
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    def _publish(self, scratch: Path, target: Path, *, keep: bool) -> bool:
+        try:
+            self._link(scratch, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            self._rename(scratch, target, keep=keep)
+        _flush(target.parent)
+        return True
+
+    def _rename(self, scratch: Path, target: Path, *, keep: bool) -> None:
+        """Publish where there are no hard links: whole, yet over whatever is there."""
+        (self._scratch(scratch) if keep else scratch).replace(target)
+
+    def replace(self, key: str, data: bytes, *, if_etag: str | None) -> bool:
+        """Overwrite a file whole; False when `if_etag` is given and is not its ETag."""
+        target = self._path(key)
+        with _translated(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch = self._scratch(data)
+            try:
+                with _exclusive(target.parent):
+                    now = self.stat(key)
+                    if if_etag is not None and (now is None or now.etag != if_etag):
+                        return False
+                    scratch.replace(target)
+                    _flush(target.parent)
+                    return True
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    def delete(self, key: str) -> None:
+        """Remove a file; nothing happens when it is not there."""
+        path = self._path(key)
+        with _translated(str(path)):
+            path.unlink(missing_ok=True)
+
+    def probe(self) -> StoreProbe:
+        """Find out, by writing, whether the folder can be written and links are refused."""
+        return probe_store(self)
+
+    def scratch_folder(self) -> Path:
+        """The folder in which to build what will be published; made when it is not there."""
+        folder = self.root / SCRATCH_FOLDER
+        with _translated(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def clear_scratch(self) -> None:
+        """Remove that folder with what dead writers left in it."""
+        shutil.rmtree(self.root / SCRATCH_FOLDER, ignore_errors=True)
+
+    def _scratch(self, source: bytes | Path) -> Path:
+        """Copy `source` to a new scratch file and flush it to the disk."""
+        scratch = self.scratch_folder() / uuid.uuid4().hex
+        with scratch.open("xb") as target:
+            if isinstance(source, bytes):
+                target.write(source)
+            else:
+                with source.open("rb") as data:
+                    shutil.copyfileobj(data, target, 2**20)
+            target.flush()
+            os.fsync(target.fileno())
+        return scratch
+
+    def _path(self, key: str) -> Path:
+        steps = key.split("/")
+        if key.startswith("/") or ".." in steps or "\0" in key:
+            raise ValueError(f"key {key!r} would leave {self.root}")
+        return self.root.joinpath(*steps)
+
+
+def _info(key: str, status: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
+
+
+def _walk(top: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every file below `top` with its key; a file that vanishes meanwhile is left out."""
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        if not folder.is_dir():
+            continue
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(Path(entry.path))
+                    continue
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue
+                yield Path(entry.path).relative_to(root).as_posix(), status
+
+
+def _flush(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that comparing and replacing are one step among our processes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    """Say what the operating system says in the store's errors."""
+    try:
+        yield
+    except ShardError:
+        raise
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NoSuchObject(uri) from error
+    except OSError as error:
+        detail = error.strerror or str(error)
+        if error.errno in _DENIED or isinstance(error, NotADirectoryError | FileExistsError):
+            raise StoreDenied(uri, detail) from error
+        raise StoreUnavailable(uri, detail) from error
