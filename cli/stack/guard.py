@@ -47,7 +47,7 @@ def _exec_server(command: list[str], guard_pid: int) -> None:
 
 
 def _reap(server_pid: int) -> int | None:
-    """Collect every ended child, adopted ones too; return the server's exit status if among them."""
+    """Collect every ended child, adopted ones too; return the server's status if it is one."""
     status = None
     while True:
         try:

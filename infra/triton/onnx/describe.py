@@ -30,5 +30,5 @@ def describe(path: str) -> dict[str, list[dict[str, object]]]:
 if __name__ == "__main__":
     try:
         print(json.dumps(describe(sys.argv[1])))
-    except Exception as failure:  # a process edge: whatever onnxruntime raises becomes one line
+    except Exception as failure:  # noqa: BLE001 - process edge: any failure is one line
         sys.exit(" ".join(str(failure).split()))

@@ -46,7 +46,7 @@ class TritonPythonModel:
             results = self._session.run(wanted, feeds)
         except (UnicodeDecodeError, ort_errors.InvalidArgument) as error:
             return _refusal(str(error), pb_utils.TritonError.INVALID_ARG)
-        except Exception as error:  # the edge of the server: one request's fault ends here
+        except Exception as error:  # noqa: BLE001 - server edge: a fault ends with its request
             return _refusal(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
         tensors = [
             pb_utils.Tensor(name, _to_triton(result))
@@ -55,7 +55,7 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(output_tensors=tensors)
 
     @staticmethod
-    def _feed(request: Any, name: str, text: bool) -> np.ndarray:
+    def _feed(request: Any, name: str, text: bool) -> Any:
         """Return the input without copying it; text is decoded, as onnxruntime takes str only."""
         array = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
         if not text:

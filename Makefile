@@ -1,0 +1,47 @@
+# `make` lists the targets. Each installs what it needs, once, into .venv and .nightshift.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .nightshift/boot/bin/uv
+# Two workers share the two cores that the suite is meant for; files stay together because each
+# worker has servers of its own.
+PYTEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## build the platform's environment only, without Triton
+	@$(PYTHON) infra/setup install
+
+demo: ## score 336,776 real flights with a real Triton server
+	@$(PYTHON) infra/setup demo
+	@$(BIN)/nightshift demo
+
+test: ## run every test against real servers
+	@$(PYTHON) infra/setup test
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+lint: ## check style and the import contracts
+	@$(PYTHON) infra/setup lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: ## check types, strictly
+	@$(PYTHON) infra/setup lint
+	@$(BIN)/mypy
+
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url
+
+lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
+	@$(PYTHON) infra/setup lock
+	cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
+	cd requirements && $(foreach name,demo runtime,../$(LOCK) --constraint dev.txt $(name).in -o $(name).txt &&) true
+	cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
+
+clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
+	rm -rf .venv .nightshift/boot .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,1 @@
+"""Build the environments that `make` targets need; standard library only."""

@@ -1,0 +1,183 @@
+"""Build the virtual environments from their locks."""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.setup import stamp
+from infra.setup.errors import SetUpError
+from infra.setup.python import Interpreter
+from infra.setup.runs import progress, run
+from infra.setup.stamp import Stamp
+
+# Larger sets come after those that they contain.
+PLATFORM_SETS = ("demo", "dev")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where things lie in a checkout."""
+
+    root: Path
+    """The repository."""
+
+    @property
+    def state(self) -> Path:
+        """Everything that is built or kept, except .venv."""
+        return self.root / ".nightshift"
+
+    @property
+    def platform(self) -> Path:
+        """The platform's environment."""
+        return self.root / ".venv"
+
+    @property
+    def triton(self) -> Path:
+        """Triton's environment."""
+        return self.state / "triton-env"
+
+    @property
+    def boot(self) -> Path:
+        """Where uv is installed."""
+        return self.state / "boot"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's home."""
+        return self.state / "prefect"
+
+    def lock(self, name: str) -> Path:
+        """The locked requirements called `name`."""
+        return self.root / "requirements" / f"{name}.txt"
+
+
+def uv_is_current(folders: Folders) -> bool:
+    """Say whether uv is there, as locked."""
+    return stamp.read(folders.boot) == _uv_stamp(folders)
+
+
+def _uv_stamp(folders: Folders) -> Stamp:
+    return Stamp("boot", stamp.digest(folders.lock("bootstrap")), "")
+
+
+def install_uv(folders: Folders) -> Path:
+    """Install uv from its own lock, with pip; return its path."""
+    uv = folders.boot / "bin" / "uv"
+    lock = folders.lock("bootstrap")
+    if uv_is_current(folders):
+        return uv
+    with progress("uv, the installer"):
+        shutil.rmtree(folders.boot, ignore_errors=True)
+        folders.boot.mkdir(parents=True)
+        options: list[str | Path] = [
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--retries",
+            "2",
+        ]
+        install = ["-m", "pip", "install", *options, "--require-hashes", "-r", lock]
+        try:
+            run("installing uv", [sys.executable, *install, "--target", folders.boot])
+        except SetUpError as error:
+            if "No module named pip" not in str(error):
+                raise
+            _install_uv_without_pip(folders, install)
+        _uv_stamp(folders).write(folders.boot)
+    return uv
+
+
+def _install_uv_without_pip(folders: Folders, install: list[str | Path]) -> None:
+    """Take pip from an environment of its own, when the interpreter has none."""
+    try:
+        run("creating an environment", [sys.executable, "-m", "venv", folders.boot])
+    except SetUpError as error:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise SetUpError(
+            f"{sys.executable} has neither pip nor venv: install them "
+            f"(Debian and Ubuntu: python{version}-venv)"
+        ) from error
+    run("installing uv", [folders.boot / "bin" / "python", *install])
+
+
+def platform_is_current(folders: Folders, name: str) -> bool:
+    """Say whether .venv holds the set `name`, or a larger one."""
+    larger = PLATFORM_SETS[PLATFORM_SETS.index(name) :]
+    found = stamp.read(folders.platform)
+    return found is not None and any(found == _platform_stamp(folders, kind) for kind in larger)
+
+
+def build_platform(folders: Folders, uv: Path, name: str) -> None:
+    """Make .venv hold the set `name` of packages, with the `nightshift` command.
+
+    Packages of a larger set that are there are kept, at the versions that are locked now.
+    """
+    found = stamp.read(folders.platform)
+    if found is not None and found.kind in PLATFORM_SETS[PLATFORM_SETS.index(name) :]:
+        name = found.kind
+    _build(folders.platform, uv, _platform_stamp(folders, name), folders.lock(name), None)
+    packages = next(folders.platform.glob("lib/python3.*/site-packages"))
+    (packages / "nightshift.pth").write_text(f"{folders.root}\n")
+    command = folders.platform / "bin" / "nightshift"
+    command.write_text(
+        f"#!{folders.platform / 'bin' / 'python'}\n"
+        "import sys\n\nfrom cli.main import app\n\nsys.exit(app())\n"
+    )
+    command.chmod(0o755)
+    _platform_stamp(folders, name).write(folders.platform)
+
+
+def triton_is_current(folders: Folders) -> bool:
+    """Say whether Triton's environment is complete, with an interpreter that is still there."""
+    found = stamp.read(folders.triton)
+    return (
+        found is not None
+        and found.sources == stamp.digest(folders.lock("triton"))
+        and (folders.triton / "bin" / "python").exists()
+    )
+
+
+def build_triton(folders: Folders, uv: Path, interpreter: Interpreter) -> None:
+    """Make Triton's environment: the server, the numpy that it needs, onnxruntime."""
+    lock = folders.lock("triton")
+    wanted = Stamp("triton", stamp.digest(lock), interpreter.label)
+    _build(folders.triton, uv, wanted, lock, interpreter)
+    wanted.write(folders.triton)
+
+
+def _platform_stamp(folders: Folders, name: str) -> Stamp:
+    # The root is part of it: scripts and .pth in .venv break when the checkout is moved.
+    python = f"{Interpreter.current().label} in {folders.root}"
+    return Stamp(name, stamp.digest(folders.lock(name)), python)
+
+
+def _build(
+    folder: Path, uv: Path, wanted: Stamp, lock: Path, interpreter: Interpreter | None
+) -> None:
+    """Install exactly what `lock` lists into `folder`.
+
+    A complete environment of the same Python is brought up to date; anything else, one whose
+    build was interrupted too, is built anew.
+    """
+    found = stamp.read(folder)
+    if found is None or found.python != wanted.python:
+        _clear(folder)
+        python = sys.executable if interpreter is None else str(interpreter.path)
+        command = [uv, "venv", "--quiet", "--no-project", "--no-python-downloads"]
+        run("creating an environment", [*command, "--python", python, folder])
+    stamp.remove(folder)
+    run(
+        f"installing the {wanted.kind} packages",
+        [uv, "pip", "sync", "--no-progress", "--require-hashes", lock],
+        {"VIRTUAL_ENV": str(folder)},
+    )
+
+
+def _clear(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        if not (folder / "pyvenv.cfg").exists() and any(folder.iterdir()):
+            raise SetUpError(f"{folder} is no virtual environment: move it away")
+        shutil.rmtree(folder)

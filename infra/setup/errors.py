@@ -1,0 +1,45 @@
+"""Say in one line why a set-up step failed, with the remedy."""
+
+import re
+
+# The first line that matches names the cause; the order is from the surest to the vaguest.
+_REMEDIES = (
+    (r"no space left on device|disk quota exceeded", "the disk is full: free some space"),
+    (
+        r"hash mismatch|do not match the hashes",
+        "a package is not the one that was locked: clear the cache (`uv cache clean`), "
+        "and if it stays so do not install it",
+    ),
+    (
+        r"dns error|name or service not known|name resolution|getaddrinfo|connection refused"
+        r"|connection reset|network is unreachable|error sending request|request failed"
+        r"|timed out|proxyerror|newconnectionerror|max retries exceeded|unsupported scheme"
+        r"|certificate|ssl",
+        "the package registry cannot be reached: check the network, or HTTPS_PROXY",
+    ),
+    (
+        r"not found in the package registry|no matching distribution|could not find a version"
+        r"|has no wheels|no solution found|40[134]|50[0234]",
+        "the package registry does not give a locked package for this machine: "
+        "check the index that is configured, and that this is Linux on x86-64",
+    ),
+)
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+
+
+class SetUpError(Exception):
+    """A set-up step that failed, in one line with the remedy."""
+
+
+def explain(step: str, output: str) -> str:
+    """Return one line that says why `step` failed, from what the program it ran wrote."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    for pattern, remedy in _REMEDIES:
+        for line in reversed(lines):
+            if re.search(pattern, line, re.IGNORECASE):
+                return f"{step} failed: {remedy}, then run the same command again ({_plain(line)})"
+    return f"{step} failed: {_plain(lines[-1]) if lines else 'it said nothing'}"
+
+
+def _plain(line: str) -> str:
+    return _CREDENTIALS.sub("://", line.removeprefix("cause: ").removeprefix("error: "))
