@@ -164,7 +164,7 @@ def _build(
     if found is None or found.python != wanted.python:
         _clear(folder)
         python = sys.executable if interpreter is None else str(interpreter.path)
-        command = [uv, "venv", "--quiet", "--no-project", "--no-python-downloads"]
+        command: list[str | Path] = [uv, "venv", "--quiet", "--no-project", "--no-python-downloads"]
         run("creating an environment", [*command, "--python", python, folder])
     stamp.remove(folder)
     run(
