@@ -1,5 +1,6 @@
 """Build the virtual environments from their locks."""
 
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from infra.setup.stamp import Stamp
 
 # Larger sets come after those that they contain.
 PLATFORM_SETS = ("demo", "dev")
+
+_SYSTEM_CERTIFICATES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/cert.pem"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +177,18 @@ def _build(
     run(
         f"installing the {wanted.kind} packages",
         [uv, "pip", "sync", "--no-progress", "--require-hashes", lock],
-        {"VIRTUAL_ENV": str(folder)},
+        {"VIRTUAL_ENV": str(folder), **_trust()},
     )
+
+
+def _trust() -> dict[str, str]:
+    """Let uv trust what this machine trusts: networks with an authority of their own are common.
+
+    A machine without certificates (a minimal container) gets the ones that uv carries.
+    """
+    if "UV_SYSTEM_CERTS" in os.environ or not any(file.exists() for file in _SYSTEM_CERTIFICATES):
+        return {}
+    return {"UV_SYSTEM_CERTS": "true"}
 
 
 def _clear(folder: Path) -> None:

@@ -11,10 +11,14 @@ _REMEDIES = (
         "and if it stays so do not install it",
     ),
     (
+        r"certificate|unknownissuer",
+        "the registry's TLS certificate is not trusted here: set SSL_CERT_FILE to the "
+        "authorities that your network uses",
+    ),
+    (
         r"dns error|name or service not known|name resolution|getaddrinfo|connection refused"
         r"|connection reset|network is unreachable|error sending request|request failed"
-        r"|timed out|proxyerror|newconnectionerror|max retries exceeded|unsupported scheme"
-        r"|certificate|ssl",
+        r"|timed out|proxyerror|newconnectionerror|max retries exceeded|unsupported scheme",
         "the package registry cannot be reached: check the network, or HTTPS_PROXY",
     ),
     (
@@ -34,6 +38,7 @@ class SetUpError(Exception):
 def explain(step: str, output: str) -> str:
     """Return one line that says why `step` failed, from what the program it ran wrote."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("hint:")]
     for pattern, remedy in _REMEDIES:
         for line in reversed(lines):
             if re.search(pattern, line, re.IGNORECASE):
