@@ -1,0 +1,152 @@
+"""Let requests wait for their turn, first by priority, then in the order they came."""
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from inference.breaker import Verdict
+from inference.retries import RetryBudget
+from inference.router import AllOpen, Exhausted, ModelKey, Router, Ticket, Wait
+
+Decision = Ticket | AllOpen | Exhausted
+
+
+@dataclass(order=True, slots=True)
+class _Waiter:
+    priority: int
+    arrival: int
+    model: ModelKey = field(compare=False)
+    avoid: frozenset[int] = field(compare=False)
+    decision: asyncio.Future[Decision] = field(compare=False)
+
+
+class Admission:
+    """Give each waiting request the router's choice as soon as it is not `Wait`.
+
+    A place is handed straight to the request that waited for it, so a newcomer cannot take
+    it, and a request that is cancelled in the same moment gives it back.
+    """
+
+    def __init__(self, router: Router, *, clock: Callable[[], float]) -> None:
+        self._router = router
+        self._clock = clock
+        self._waiting: list[_Waiter] = []
+        self._arrivals = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a place."""
+        return sum(not waiter.decision.done() for waiter in self._waiting)
+
+    async def admit(
+        self, model: ModelKey, *, avoid: frozenset[int], priority: int, wait_s: float
+    ) -> Decision:
+        """Return a place in flight, or why there is none; raises `TimeoutError`."""
+        decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(max(priority, 1), next(self._arrivals), model, avoid, decision)
+        heapq.heappush(self._waiting, waiter)
+        self.dispatch()
+        if decision.done():
+            return decision.result()
+        try:
+            async with asyncio.timeout(wait_s):
+                return await decision
+        except (TimeoutError, asyncio.CancelledError):
+            self._withdraw(waiter)
+            raise
+
+    def dispatch(self) -> None:
+        """Decide again for those who wait; to be called after every change of the router."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._clock()
+        still: list[_Waiter] = []
+        waits: dict[tuple[ModelKey, frozenset[int]], Wait] = {}
+        while self._waiting:
+            waiter = heapq.heappop(self._waiting)
+            if waiter.decision.done():
+                continue
+            key = (waiter.model, waiter.avoid)
+            choice = waits.get(key) or self._router.choose(now, waiter.model, waiter.avoid)
+            if isinstance(choice, Wait):
+                waits[key] = choice
+                still.append(waiter)
+            else:
+                waiter.decision.set_result(choice)
+        self._waiting = still
+        self._wake_at(min((w.until for w in waits.values() if w.until), default=None), now)
+
+    def close(self) -> None:
+        """Forget the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wake_at(self, until: float | None, now: float) -> None:
+        if until is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(until - now, 0.0), self.dispatch)
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        decision = waiter.decision
+        if decision.done() and not decision.cancelled():
+            given = decision.result()
+            if isinstance(given, Ticket):
+                self._router.done(given, Verdict.UNKNOWN, self._clock())
+                self.dispatch()
+        decision.cancel()
+
+
+class RetryTurns:
+    """Let a retry wait until the budget allows it.
+
+    Refusing it at once would fail half of a pool's requests when one of two servers dies; to
+    wait keeps the bound on retries at one time, which is what protects the other servers.
+    """
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count a request as running."""
+        self._budget.active += 1
+        self._wake()
+        try:
+            yield
+        finally:
+            self._budget.active -= 1
+
+    async def take(self, *, wait_s: float) -> None:
+        """Wait for a retry's turn; raises `TimeoutError` when it does not come in time."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._wake()
+        if turn.done():
+            return
+        try:
+            async with asyncio.timeout(wait_s):
+                await turn
+        except (TimeoutError, asyncio.CancelledError):
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            turn.cancel()
+            raise
+
+    def give_back(self) -> None:
+        """End a retry's turn."""
+        self._budget.retrying -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and (self._waiting[0].done() or self._budget.allows()):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._budget.retrying += 1
+                turn.set_result(None)

@@ -1,0 +1,41 @@
+"""Say how a pool is, for progress lines, reports or a management API."""
+
+from dataclasses import dataclass
+
+from inference.breaker import State
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """One server as its pool sees it."""
+
+    url: str
+    """Its address."""
+    breaker: State
+    """Whether it is asked."""
+    outstanding: int
+    """Requests in flight to it."""
+    window: int
+    """Requests that may be in flight to it."""
+    ewma_s: float
+    """Peak-sensitive average latency in seconds; 0 before the first answer."""
+    not_ready: tuple[tuple[str, str], ...]
+    """Models (name, version) that it was last seen without."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHealth:
+    """A pool at one moment."""
+
+    servers: tuple[ServerHealth, ...]
+    """In the order of the settings."""
+    waiting: int
+    """Requests that wait for a place."""
+    requests: int
+    """Requests since the start."""
+    retries: int
+    """Tries on another server since the start."""
+    overloads: int
+    """Refusals for too much to do since the start."""
+    failures: int
+    """Tries since the start that ended in an error, overloads not counted."""

@@ -1,0 +1,282 @@
+"""Send requests to a pool of servers as if it were one that does not fail."""
+
+import asyncio
+import random as random_source
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from inference.admission import Admission, RetryTurns
+from inference.attempt import Attempts, Failed
+from inference.breaker import BreakerLimits
+from inference.errors import (
+    DeadlineExceeded,
+    InferenceError,
+    ModelNotReady,
+    PoolUnavailable,
+    ServerFault,
+)
+from inference.health import PoolHealth, ServerHealth
+from inference.retries import Course, RetryBudget, Step
+from inference.router import AllOpen, Exhausted, ModelKey, Router, RouterLimits, Ticket
+from inference.server import Server
+from inference.settings import InferenceSettings
+from inference.survey import Survey
+from inference.tensors import InferAnswer, InferRequest
+from inference.triton import TritonServer
+from inference.watch import Watch
+from inference.window import WindowLimits
+from registry.domain import Signature
+
+
+class Pool:
+    """Servers that serve the same models; an async context manager for one event loop.
+
+    It owns its servers and closes them. Cancelling a call cancels the request on its server
+    and gives its place to the next.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        settings: InferenceSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random_source.random,
+    ) -> None:
+        self._servers = tuple(servers)
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+        self._router = Router(len(self._servers), router_limits(settings), random=random)
+        self._admission = Admission(self._router, clock=clock)
+        budget = RetryBudget(
+            fraction=settings.retry_budget_fraction, floor=settings.retry_budget_floor
+        )
+        self._turns = RetryTurns(budget)
+        self._attempts = Attempts(
+            self._servers, self._router, self._admission, settings, clock=clock
+        )
+        self._survey = Survey(self._servers, settings)
+        self._watch = Watch(self._servers, self._router, self._admission, settings, clock=clock)
+        self._requests = 0
+        self._retries = 0
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._watcher = asyncio.create_task(self._watch.run(), name="pool-watch")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+        self._admission.close()
+        for server in self._servers:
+            await server.close()
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """The servers, in the order they were given."""
+        return self._servers
+
+    async def infer(self, request: InferRequest, *, deadline_s: float | None = None) -> InferAnswer:
+        """Run one request on whichever server can.
+
+        `deadline_s` bounds everything, waiting and retries included (default: the settings'
+        `request_deadline_s`). Raises `PoolUnavailable` at once when every breaker is open,
+        else the last server's error. Safe to repeat: nothing is written anywhere.
+        """
+        limit_s = self._settings.request_deadline_s if deadline_s is None else deadline_s
+        self._requests += 1
+        with self._turns.running():
+            return await self._follow(request, self._clock() + limit_s)
+
+    async def ready(self, model: str, version: str, *, wait_s: float = 0.0) -> bool:
+        """Say whether any server has the model ready, waiting for it up to `wait_s`."""
+        end = self._clock() + wait_s
+        while not await self._watch.ask_all((model, version)):
+            left_s = end - self._clock()
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(min(self._settings.probe_interval_s / 4, left_s))
+        return True
+
+    async def signature(self, model: str, version: str) -> Signature:
+        """Read what the model takes and gives, which must be the same on all who serve it.
+
+        Raises `UnknownModel` when every server that answers lacks it, `SignatureMismatch`
+        when two differ, `PoolUnavailable` when none answers.
+        """
+        return await self._survey.signature(model, version)
+
+    async def metadata_digest(self, model: str, version: str) -> str:
+        """Return the digest of what the servers say of the model; raises as `signature`."""
+        return await self._survey.metadata_digest(model, version)
+
+    def watch(self, model: str, version: str, canary: InferRequest | None = None) -> None:
+        """Probe the model on every server in the background, until the pool is closed.
+
+        With a `canary` the probe is a real inference: a server can say ready and hang.
+        """
+        self._watch.add((model, version), canary)
+
+    def health(self) -> PoolHealth:
+        """Return the state of each server with the counts since the start."""
+        now = self._clock()
+        return PoolHealth(
+            servers=tuple(
+                ServerHealth(
+                    url=server.url,
+                    breaker=route.breaker.state(now),
+                    outstanding=route.outstanding,
+                    window=route.window.size,
+                    ewma_s=route.ewma_s,
+                    not_ready=tuple(sorted(route.not_ready_until)),
+                )
+                for server, route in zip(self._servers, self._router.routes, strict=True)
+            ),
+            waiting=self._admission.waiting,
+            requests=self._requests,
+            retries=self._retries,
+            overloads=self._attempts.overloads,
+            failures=self._attempts.failures,
+        )
+
+    async def _follow(self, request: InferRequest, deadline: float) -> InferAnswer:
+        """Try until there is an answer, or the course of the tries says to raise."""
+        course = Course(self._settings.max_attempts)
+        avoid: set[int] = set()
+        faulted: set[int] = set()
+        error: InferenceError | None = None
+        step = Step.SHIFT
+        while True:
+            async with self._turn(step, deadline, error):
+                ticket = await self._place(request, avoid, deadline, error)
+                outcome = await self._attempts.make(ticket, request, deadline)
+            if isinstance(outcome, InferAnswer):
+                self._attempts.blame(faulted - {ticket.server})
+                return outcome
+            error = outcome.error
+            step = course.after(error)
+            if step is Step.RAISE or self._clock() >= deadline:
+                raise error
+            self._note(outcome, step, avoid, faulted)
+
+    def _note(self, failed: Failed, step: Step, avoid: set[int], faulted: set[int]) -> None:
+        if step is Step.ELSEWHERE:
+            self._retries += 1
+            avoid.add(failed.server)
+        if isinstance(failed.error, ServerFault):
+            faulted.add(failed.server)
+
+    @asynccontextmanager
+    async def _turn(
+        self, step: Step, deadline: float, error: InferenceError | None
+    ) -> AsyncIterator[None]:
+        if step is not Step.ELSEWHERE:
+            yield
+            return
+        try:
+            await self._turns.take(wait_s=deadline - self._clock())
+        except TimeoutError:
+            raise error or self._late() from error
+        try:
+            yield
+        finally:
+            self._turns.give_back()
+
+    async def _place(
+        self,
+        request: InferRequest,
+        avoid: set[int],
+        deadline: float,
+        error: InferenceError | None,
+    ) -> Ticket:
+        """Wait for a place on a server that is fit for the request.
+
+        When every server was tried and failed, all may be tried again after a pause, except
+        where that would only double a server's work or where none has the model.
+        """
+        key = (request.model, request.version)
+        while True:
+            try:
+                choice = await self._admission.admit(
+                    key,
+                    avoid=frozenset(avoid),
+                    priority=request.priority,
+                    wait_s=deadline - self._clock(),
+                )
+            except TimeoutError:
+                raise error or self._late() from error
+            if isinstance(choice, Ticket):
+                if not choice.permit.probe or await self._attempts.probe(choice, key):
+                    return choice
+                continue
+            if isinstance(choice, Exhausted) and _may_repeat(choice, avoid, error):
+                await self._pause(deadline)
+                avoid.clear()
+                continue
+            raise self._no_server(choice, key, error) from error
+
+    async def _pause(self, deadline: float) -> None:
+        pause_s = self._settings.backoff_base_s * (1 + self._random())
+        await asyncio.sleep(min(pause_s, max(0.0, deadline - self._clock())))
+
+    def _no_server(
+        self, choice: AllOpen | Exhausted, key: ModelKey, error: InferenceError | None
+    ) -> InferenceError:
+        names = ", ".join(server.url for server in self._servers)
+        if isinstance(choice, Exhausted) and error is not None:
+            return error
+        if isinstance(choice, Exhausted) and choice.not_ready:
+            return ModelNotReady(
+                f"model {key[0]!r} version {key[1] or 'newest'} is not ready on any of {names}"
+            )
+        return PoolUnavailable(
+            f"no server of the pool may be asked now ({names}); the next probe is due in "
+            f"{choice.retry_after_s:.1f} s" + (f"; last error: {error}" if error else ""),
+            retry_after_s=choice.retry_after_s,
+        )
+
+    @staticmethod
+    def _late() -> DeadlineExceeded:
+        return DeadlineExceeded("the request's deadline passed while it waited for a server")
+
+
+def _may_repeat(choice: Exhausted, avoid: set[int], error: InferenceError | None) -> bool:
+    lost = isinstance(error, DeadlineExceeded | ModelNotReady)
+    return bool(avoid) and not choice.not_ready and not lost
+
+
+def open_pool(settings: InferenceSettings) -> Pool:
+    """Return the pool of the Triton servers that the settings name, to be entered."""
+    return Pool([TritonServer(url, settings=settings) for url in settings.triton_urls], settings)
+
+
+def router_limits(settings: InferenceSettings) -> RouterLimits:
+    """Return the router's knobs."""
+    return RouterLimits(
+        breaker=BreakerLimits(
+            failures=settings.breaker_failures,
+            failure_rate=settings.breaker_failure_rate,
+            min_calls=settings.breaker_min_calls,
+            window_s=settings.breaker_window_s,
+            open_s=settings.breaker_open_s,
+            open_max_s=settings.breaker_open_max_s,
+        ),
+        window=WindowLimits(initial=settings.window_initial, maximum=settings.window_max),
+        ewma_decay_s=settings.ewma_decay_s,
+        full_scan_servers=settings.full_scan_servers,
+        backoff_base_s=settings.backoff_base_s,
+        backoff_max_s=settings.backoff_max_s,
+        not_ready_recheck_s=settings.not_ready_recheck_s,
+    )

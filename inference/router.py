@@ -1,0 +1,252 @@
+"""Choose which server of a pool gets the next request."""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from inference.breaker import Breaker, BreakerLimits, Permit, State, Verdict
+from inference.window import Window, WindowLimits
+
+ModelKey = tuple[str, str]
+"""Served name with version."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterLimits:
+    """The router's knobs."""
+
+    breaker: BreakerLimits
+    """When servers are left alone."""
+    window: WindowLimits
+    """How many requests a server gets at one time."""
+    ewma_decay_s: float
+    """Time in which a latency loses 63 % of its weight."""
+    full_scan_servers: int
+    """Up to so many candidates are all compared, two random ones of more."""
+    backoff_base_s: float
+    """First pause after an overload."""
+    backoff_max_s: float
+    """Longest pause after an overload."""
+    not_ready_recheck_s: float
+    """How long a server is left out for a model it did not have ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in flight to one server; ended once with `Router.done`."""
+
+    server: int
+    """Which server, by its position in the pool."""
+    permit: Permit
+    """Leave of its breaker; `permit.probe` asks for readiness to be checked first."""
+    sent_at: float
+    """When the place was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Every server that may be asked has enough to do."""
+
+    until: float | None
+    """When the choice may be another; None for when a request ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllOpen:
+    """Every server is left alone for now."""
+
+    retry_after_s: float
+    """Seconds until the first one may be probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Servers may be asked, but only such as are avoided or lack the model."""
+
+    not_ready: bool
+    """Whether every server lacks the model."""
+    retry_after_s: float
+    """Seconds until another server may be asked."""
+
+
+Choice = Ticket | Wait | AllOpen | Exhausted
+
+
+@dataclass(slots=True)
+class Route:
+    """What is known of one server."""
+
+    breaker: Breaker
+    """Whether it may be asked."""
+    window: Window
+    """How much it may be given."""
+    outstanding: int = 0
+    """Requests in flight."""
+    ewma_s: float = 0.0
+    """Peak-sensitive average latency; 0 before the first answer."""
+    observed_at: float = -math.inf
+    """When the latency was last observed."""
+    overloads: int = 0
+    """Overloads since the last answer."""
+    paused_until: float = -math.inf
+    """End of the pause after an overload."""
+    not_ready_until: dict[ModelKey, float] = field(default_factory=dict)
+    """Models it did not have ready, each with when to ask again."""
+
+
+class Router:
+    """Least outstanding work: peak-EWMA latency times requests in flight.
+
+    Pure: `choose` decides and takes the place, `done` gives it back, neither waits. As in
+    Finagle and Linkerd a latency above the average replaces it at once, one below pulls it
+    down over `ewma_decay_s`; a server that fails fast is not rewarded for it.
+
+    A failure rate takes out at most half of the pool, never the last server: half-sick is
+    better than none. Failures in a row open even the last breaker, because nothing answers
+    there, so that callers hear `AllOpen` at once instead of waiting for one more time-out.
+    """
+
+    def __init__(self, servers: int, limits: RouterLimits, *, random: Callable[[], float]) -> None:
+        self._limits = limits
+        self._random = random
+        self.routes: Sequence[Route] = tuple(
+            Route(Breaker(limits.breaker, random=random), Window(limits.window))
+            for _ in range(servers)
+        )
+        """What is known of each server, in the pool's order."""
+
+    def choose(self, now: float, model: ModelKey, avoid: Collection[int] = ()) -> Choice:
+        """Choose a server for one request and take the place there.
+
+        The cases:
+        1. a server's time to be probed has come: it gets this one request
+        2. some have room: the least loaded of them
+        3. some will have room, or a probe will tell: wait
+        4. every breaker is open
+        5. only avoided servers, or ones without the model, are left
+        """
+        asked = [index for index in range(len(self.routes)) if index not in avoid]
+        serving = [index for index in asked if self._serves(index, model, now)]
+        candidates = [index for index in serving if self._allows(index, now)]
+        due = [i for i in candidates if self.routes[i].breaker.state(now) is State.HALF_OPEN]
+        roomy = due[:1] or [index for index in candidates if self._has_room(index, now)]
+        if roomy:
+            return self._take(self._least_loaded(roomy, now), now)
+        probed = any(self.routes[index].breaker.probing for index in serving)
+        if candidates or probed:
+            return Wait(self._room_at(candidates, now))
+        if all(self._is_open(route, now) for route in self.routes):
+            return AllOpen(min(route.breaker.retry_after_s(now) for route in self.routes))
+        return self._exhausted(now, model)
+
+    def done(self, ticket: Ticket, verdict: Verdict, now: float) -> None:
+        """End a request and learn from it."""
+        route = self.routes[ticket.server]
+        spare = self._must_spare(ticket.server, now)
+        if verdict is Verdict.SUCCESS:
+            route.window.answered(outstanding=route.outstanding)
+            route.overloads = 0
+            self._observe(route, now - ticket.sent_at, now)
+        elif verdict is Verdict.FAILURE:
+            self._observe_at_least(route, now - ticket.sent_at, now)
+        route.outstanding -= 1
+        route.breaker.leave(ticket.permit, verdict, now, spare=spare)
+
+    def overloaded(self, ticket: Ticket, now: float) -> None:
+        """Note that the server refused a request for having too much to do, then end it.
+
+        The pause is AWS's full jitter: `rand(0, min(max, base · 2^n))`.
+        """
+        route = self.routes[ticket.server]
+        route.window.overloaded(sent_at=ticket.sent_at, now=now)
+        longest_s = self._limits.backoff_base_s * 2.0 ** min(route.overloads, 32)
+        pause_s = min(longest_s, self._limits.backoff_max_s) * self._random()
+        route.paused_until = max(route.paused_until, now + pause_s)
+        route.overloads += 1
+        self.done(ticket, Verdict.ALIVE, now)
+
+    def blame(self, server: int, now: float) -> None:
+        """Count a fault against a server, because another one did what it could not."""
+        self.routes[server].breaker.blame(now, spare=self._must_spare(server, now))
+
+    def mark(self, server: int, model: ModelKey, now: float, *, ready: bool) -> None:
+        """Note whether a server has a model ready."""
+        if ready:
+            self.routes[server].not_ready_until.pop(model, None)
+        else:
+            until = now + self._limits.not_ready_recheck_s
+            self.routes[server].not_ready_until[model] = until
+
+    def _serves(self, index: int, model: ModelKey, now: float) -> bool:
+        return self.routes[index].not_ready_until.get(model, -math.inf) <= now
+
+    def _allows(self, index: int, now: float) -> bool:
+        return self.routes[index].breaker.allows(now)
+
+    def _has_room(self, index: int, now: float) -> bool:
+        route = self.routes[index]
+        return route.outstanding < route.window.size and route.paused_until <= now
+
+    def _exhausted(self, now: float, model: ModelKey) -> Exhausted:
+        lacking = not any(self._serves(index, model, now) for index in range(len(self.routes)))
+        times = [route.breaker.retry_after_s(now) for route in self.routes]
+        times += [route.not_ready_until.get(model, now) - now for route in self.routes]
+        return Exhausted(lacking, min((time for time in times if time > 0), default=0.0))
+
+    def _room_at(self, candidates: Sequence[int], now: float) -> float | None:
+        pauses = (self.routes[index].paused_until for index in candidates)
+        return min((pause for pause in pauses if pause > now), default=None)
+
+    @staticmethod
+    def _is_open(route: Route, now: float) -> bool:
+        return route.breaker.state(now) is State.OPEN
+
+    def _must_spare(self, server: int, now: float) -> bool:
+        """Say whether leaving out this server too would leave out more than half of the pool."""
+        others = (route for index, route in enumerate(self.routes) if index != server)
+        out = sum(route.breaker.state(now) is not State.CLOSED for route in others)
+        return out + 1 > len(self.routes) // 2
+
+    def _take(self, index: int, now: float) -> Ticket:
+        route = self.routes[index]
+        route.outstanding += 1
+        return Ticket(index, route.breaker.enter(now), now)
+
+    def _least_loaded(self, indexes: Sequence[int], now: float) -> int:
+        known = [route.ewma_s for route in self.routes if route.ewma_s > 0]
+        usual_s = sum(known) / len(known) if known else 1.0
+        loads = [
+            (self._load(self.routes[index], usual_s, now), self._random(), index)
+            for index in self._sample(indexes)
+        ]
+        return min(loads)[2]
+
+    def _sample(self, indexes: Sequence[int]) -> Sequence[int]:
+        if len(indexes) <= self._limits.full_scan_servers:
+            return indexes
+        first = int(self._random() * len(indexes))
+        second = int(self._random() * (len(indexes) - 1))
+        return indexes[first], indexes[second + (second >= first)]
+
+    def _load(self, route: Route, usual_s: float, now: float) -> float:
+        """Latency times requests in flight, this one included.
+
+        An idle server's latency fades, so that one slow answer is not held against it forever.
+        """
+        if route.ewma_s == 0:
+            return usual_s * (route.outstanding + 1)
+        fading = 1.0 if route.outstanding else self._weight(now - route.observed_at)
+        return route.ewma_s * fading * (route.outstanding + 1)
+
+    def _weight(self, age_s: float) -> float:
+        return math.exp(-max(age_s, 0.0) / self._limits.ewma_decay_s)
+
+    def _observe(self, route: Route, latency_s: float, now: float) -> None:
+        weight = self._weight(now - route.observed_at)
+        smoothed_s = route.ewma_s * weight + latency_s * (1 - weight)
+        route.ewma_s = max(latency_s, smoothed_s)
+        route.observed_at = now
+
+    def _observe_at_least(self, route: Route, latency_s: float, now: float) -> None:
+        if latency_s > route.ewma_s:
+            self._observe(route, latency_s, now)

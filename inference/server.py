@@ -1,0 +1,76 @@
+"""Say what the pool needs from one inference server."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from inference.tensors import InferAnswer, InferRequest
+from registry.domain import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryEntry:
+    """One model version in a server's repository."""
+
+    name: str
+    """The name by which the server serves it."""
+    version: str
+    """The version directory; empty for a model that was never loaded."""
+    state: str
+    """`READY`, `UNAVAILABLE`, `LOADING`, `UNLOADING` or empty."""
+
+
+class Server(Protocol):
+    """One server of a pool. Every method may be called concurrently from one event loop.
+
+    Failures are raised as the errors of `inference.errors`, none of them retried here; each
+    call ends within its time limit, whatever the server does, and a call whose task is
+    cancelled is cancelled on the server as well.
+    """
+
+    @property
+    def url(self) -> str:
+        """Address that tells the server from the others of its pool."""
+        ...
+
+    async def infer(self, request: InferRequest, *, timeout_s: float) -> InferAnswer:
+        """Run one request.
+
+        Raises any `InferenceError` but `PoolUnavailable` and `UnknownModel`.
+        """
+        ...
+
+    async def model_ready(self, model: str, version: str) -> bool:
+        """Say whether the server serves the model now; False when it cannot be asked."""
+        ...
+
+    async def live(self) -> bool:
+        """Say whether the server answers at all."""
+        ...
+
+    async def signature(self, model: str, version: str) -> Signature:
+        """Read what the model takes and gives.
+
+        Raises `ModelNotReady` when the server does not serve it, `SignatureMismatch` when its
+        first dimension is not the rows, so that it cannot be fed in microbatches.
+        """
+        ...
+
+    async def metadata_digest(self, model: str, version: str) -> str:
+        """Return `metadata-sha256:…` of what the server says that determines the answers."""
+        ...
+
+    async def load(self, model: str) -> None:
+        """Have the server load the model, or load it again; raises `UnknownModel`."""
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Have the server let go of the model. Safe to repeat."""
+        ...
+
+    async def repository_index(self) -> tuple[RepositoryEntry, ...]:
+        """List what the server's repository holds."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the connection. Safe to repeat."""
+        ...

@@ -1,0 +1,302 @@
+"""Speak with one Triton server over gRPC."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Collection
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from inference import wire
+from inference.errors import (
+    ContractViolation,
+    InferenceError,
+    MicrobatchTooLarge,
+    ModelNotReady,
+    RequestRejected,
+    ServerFault,
+    ServerUnreachable,
+    SignatureMismatch,
+    UnknownModel,
+)
+from inference.failures import failure
+from inference.server import RepositoryEntry
+from inference.settings import InferenceSettings
+from inference.tensors import Array, InferAnswer, InferRequest, datatype_of
+from registry.domain import Signature, TensorSpec
+
+_T = TypeVar("_T")
+
+_INFER_METHOD = "/inference.GRPCInferenceService/ModelInfer"
+_RAW_CONTENTS_TAG = bytes([service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
+_SCHEME = "grpc://"
+_RECONNECT_MS = 1000
+"""Without a bound, a channel needed 24 s to come back after an outage of 45 s."""
+_FIRST_RECONNECT_MS = 100
+_CONVERTED = {"BYTES", "BF16"}
+"""Datatypes whose arrays are not held as they travel."""
+_LOST_REGION = "shared memory region"
+"""What Triton says of a region that it does not know, as after its restart."""
+
+
+class TritonServer:
+    """One Triton server; satisfies `inference.server.Server`.
+
+    The connection is made by the first call and belongs to that call's event loop.
+    """
+
+    def __init__(self, url: str, *, settings: InferenceSettings) -> None:
+        self._url = url
+        self._settings = settings
+        self._channel: grpc.aio.Channel | None = None
+        self._mapped: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        """The address as it was given."""
+        return self._url
+
+    async def infer(self, request: InferRequest, *, timeout_s: float) -> InferAnswer:
+        """Run one request; see `Server.infer`."""
+        try:
+            return await self._infer(request, timeout_s=timeout_s, mapped=self._mapped)
+        except RequestRejected as error:
+            if request.buffer is None or _LOST_REGION not in str(error):
+                raise
+        self._mapped.discard(request.buffer.name)
+        return await self._infer(request, timeout_s=timeout_s, mapped=frozenset())
+
+    async def _infer(
+        self, request: InferRequest, *, timeout_s: float, mapped: Collection[str]
+    ) -> InferAnswer:
+        message = encode(request, mapped=mapped)
+        if len(message) > self._settings.max_message_bytes:
+            raise MicrobatchTooLarge(
+                f"a request of {request.rows} rows takes {len(message):,} bytes, more than "
+                f"the {self._settings.max_message_bytes:,} that fit: send fewer rows"
+            )
+        call = self._connected().unary_unary(
+            _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
+        )
+        response = await self._ask(call(message, timeout=timeout_s))
+        return decode(response, request, server=self._url)
+
+    async def model_ready(self, model: str, version: str) -> bool:
+        """Say whether the server serves the model now; False when it cannot be asked."""
+        question = service_pb2.ModelReadyRequest(name=model, version=version)
+        try:
+            return bool((await self._control("ModelReady", question)).ready)
+        except InferenceError:
+            return False
+
+    async def live(self) -> bool:
+        """Say whether the server answers at all."""
+        try:
+            return bool((await self._control("ServerLive", service_pb2.ServerLiveRequest())).live)
+        except InferenceError:
+            return False
+
+    async def signature(self, model: str, version: str) -> Signature:
+        """Read what the model takes and gives; see `Server.signature`."""
+        metadata, config = await self._describe(model, version)
+        signature = Signature(
+            inputs=tuple(_spec(tensor) for tensor in metadata.inputs),
+            outputs=tuple(_spec(tensor) for tensor in metadata.outputs),
+            max_batch_size=config.max_batch_size,
+        )
+        for spec in signature.inputs + signature.outputs:
+            if spec.shape[:1] != (-1,):
+                raise SignatureMismatch(
+                    f"model {model!r} cannot be fed rows: the first dimension of {spec} is not "
+                    "-1; set max_batch_size, or make its first dimension -1",
+                    server=self._url,
+                )
+        return signature
+
+    async def metadata_digest(self, model: str, version: str) -> str:
+        """Return `metadata-sha256:…` of what the server says that determines the answers.
+
+        Instances, batching and queueing may be tuned without changing it.
+        """
+        metadata, config = await self._describe(model, version)
+        said = {
+            "name": metadata.name,
+            "version": version,
+            "platform": metadata.platform,
+            "inputs": [str(_spec(tensor)) for tensor in metadata.inputs],
+            "outputs": [str(_spec(tensor)) for tensor in metadata.outputs],
+            "max_batch_size": config.max_batch_size,
+            "file": config.default_model_filename,
+            "parameters": {key: value.string_value for key, value in config.parameters.items()},
+        }
+        canonical = json.dumps(said, sort_keys=True).encode()
+        return f"metadata-sha256:{hashlib.sha256(canonical).hexdigest()}"
+
+    async def load(self, model: str) -> None:
+        """Have the server load the model, or load it again; raises `UnknownModel`."""
+        question = service_pb2.RepositoryModelLoadRequest(model_name=model)
+        try:
+            await self._control("RepositoryModelLoad", question, self._settings.load_timeout_s)
+        except (ServerFault, RequestRejected, ModelNotReady) as error:
+            raise UnknownModel(
+                f"{self._url} cannot load model {model!r}, see that its model repository holds "
+                f"it and that it runs with --model-control-mode=explicit: {error}",
+                server=self._url,
+            ) from error
+
+    async def unload(self, model: str) -> None:
+        """Have the server let go of the model. Safe to repeat."""
+        question = service_pb2.RepositoryModelUnloadRequest(model_name=model)
+        await self._control("RepositoryModelUnload", question, self._settings.load_timeout_s)
+
+    async def repository_index(self) -> tuple[RepositoryEntry, ...]:
+        """List what the server's repository holds."""
+        answer = await self._control("RepositoryIndex", service_pb2.RepositoryIndexRequest())
+        return tuple(
+            RepositoryEntry(name=entry.name, version=entry.version, state=entry.state)
+            for entry in answer.models
+        )
+
+    async def map_buffer(self, name: str, key: str, size: int) -> bool:
+        """Have the server map the POSIX shared memory `key` as `name`; False if it cannot."""
+        question = service_pb2.SystemSharedMemoryRegisterRequest(name=name, key=key, byte_size=size)
+        try:
+            await self._control("SystemSharedMemoryRegister", question)
+        except InferenceError:
+            return False
+        self._mapped.add(name)
+        return True
+
+    async def unmap_buffer(self, name: str) -> None:
+        """Have the server forget one region. Never all: those of others would go as well."""
+        self._mapped.discard(name)
+        question = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
+        with suppress(InferenceError):
+            await self._control("SystemSharedMemoryUnregister", question)
+
+    async def close(self) -> None:
+        """Give up the connection. Safe to repeat."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    def _connected(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(
+                self._url.removeprefix(_SCHEME), options=_channel_options(self._settings)
+            )
+        return self._channel
+
+    async def _describe(self, model: str, version: str) -> tuple[Any, Any]:
+        about = {"name": model, "version": version}
+        metadata = await self._control("ModelMetadata", service_pb2.ModelMetadataRequest(**about))
+        config = await self._control("ModelConfig", service_pb2.ModelConfigRequest(**about))
+        return metadata, config.config
+
+    async def _control(self, method: str, question: Any, timeout_s: float | None = None) -> Any:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(self._connected())
+        limit_s = self._settings.probe_timeout_s if timeout_s is None else timeout_s
+        return await self._ask(getattr(stub, method)(question, timeout=limit_s))
+
+    async def _ask(self, call: Awaitable[_T]) -> _T:
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            raise failure(error.code().name, error.details() or "", server=self._url) from error
+        except grpc.aio.UsageError as error:
+            raise ServerUnreachable(
+                f"{self._url}: the connection is closed", server=self._url
+            ) from error
+
+
+def encode(request: InferRequest, *, mapped: Collection[str] = ()) -> bytes:
+    """Return the serialized `ModelInferRequest`.
+
+    Inputs that lie in a buffer whose name is in `mapped` are sent as their place. The others
+    are appended in protobuf's own wire format instead of going through a message object, so
+    that each is copied once instead of three times.
+    """
+    message = service_pb2.ModelInferRequest(
+        model_name=request.model, model_version=request.version, id=request.request_id
+    )
+    contents = [
+        content
+        for name, array in request.inputs.items()
+        if (content := _add_input(message, request, name, array, mapped)) is not None
+    ]
+    for name in request.outputs:
+        message.outputs.add(name=name)
+    if request.priority:
+        message.parameters["priority"].uint64_param = request.priority
+    pieces: list[bytes | memoryview] = [message.SerializeToString()]
+    for content in contents:
+        pieces += (_RAW_CONTENTS_TAG, _varint(len(content)), content)
+    return b"".join(pieces)
+
+
+def _add_input(
+    message: Any, request: InferRequest, name: str, array: Array, mapped: Collection[str]
+) -> bytes | memoryview | None:
+    """Describe an input in the message; return its bytes unless it lies in shared memory."""
+    datatype = request.datatypes.get(name) or datatype_of(array.dtype)
+    described = message.inputs.add(name=name, datatype=datatype, shape=array.shape)
+    buffer = request.buffer
+    shared = buffer is not None and buffer.name in mapped and array.nbytes > 0
+    if buffer is None or not shared or datatype in _CONVERTED:
+        return wire.tensor_bytes(array, datatype)
+    offset = buffer.locate(array)
+    if offset is None:
+        return wire.tensor_bytes(array, datatype)
+    described.parameters["shared_memory_region"].string_param = buffer.name
+    described.parameters["shared_memory_byte_size"].int64_param = array.nbytes
+    described.parameters["shared_memory_offset"].int64_param = offset
+    return None
+
+
+def decode(response: Any, request: InferRequest, *, server: str) -> InferAnswer:
+    """Read an answer; raises `ContractViolation` where it contradicts itself."""
+    if len(response.outputs) != len(response.raw_output_contents):
+        raise ContractViolation(
+            f"{server} answered {len(response.outputs)} outputs with "
+            f"{len(response.raw_output_contents)} tensors",
+            server=server,
+        )
+    outputs = {
+        tensor.name: wire.tensor_from_bytes(content, tensor.datatype, tensor.shape, tensor.name)
+        for tensor, content in zip(response.outputs, response.raw_output_contents, strict=True)
+    }
+    missing = [name for name in request.outputs if name not in outputs]
+    if missing:
+        raise ContractViolation(
+            f"{server} left out output {', '.join(missing)} of model {request.model!r}",
+            server=server,
+        )
+    return InferAnswer(outputs=outputs, server=server)
+
+
+def _spec(tensor: Any) -> TensorSpec:
+    return TensorSpec(tensor.name, tensor.datatype, tuple(tensor.shape))
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
+
+
+def _channel_options(settings: InferenceSettings) -> list[tuple[str, int]]:
+    """Connections of this channel alone, that come back soon and carry large messages."""
+    return [
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
+        ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]

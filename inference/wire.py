@@ -1,0 +1,86 @@
+"""Turn tensors to the bytes of the V2 protocol."""
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+from inference.errors import ContractViolation
+from inference.tensors import Array, UnsupportedDatatype, itemsize, numpy_dtype
+
+_LENGTH = struct.Struct("<I")
+
+
+def tensor_bytes(array: Array, datatype: str) -> bytes | memoryview:
+    """Return the tensor as it travels: little-endian, row-major, unpadded.
+
+    A view of the array where its memory already is what travels, else a copy.
+    """
+    if datatype == "BYTES":
+        return _join_bytes(array)
+    if datatype == "BF16":
+        return _round_to_bfloat16(array).tobytes()
+    wire = np.ascontiguousarray(array, dtype=numpy_dtype(datatype))
+    return wire.reshape(-1).view(np.uint8).data
+
+
+def tensor_from_bytes(content: bytes, datatype: str, shape: Sequence[int], name: str) -> Array:
+    """Read a tensor that travelled; raises `ContractViolation` when bytes and shape disagree.
+
+    The result is a read-only view of `content`, except for BYTES and BF16.
+    """
+    try:
+        dtype = numpy_dtype(datatype)
+    except UnsupportedDatatype as error:
+        raise ContractViolation(f"output {name!r}: {error}") from error
+    elements = int(np.prod(shape, dtype=np.int64))
+    if datatype == "BYTES":
+        return _split_bytes(content, elements, name).reshape(shape)
+    if min(shape, default=0) < 0 or len(content) != elements * itemsize(datatype):
+        raise ContractViolation(
+            f"output {name!r} says shape {list(shape)} of {datatype} but carries "
+            f"{len(content)} bytes"
+        )
+    if datatype == "BF16":
+        halves = np.frombuffer(content, dtype="<u2").astype(np.uint32) << np.uint32(16)
+        return halves.view(np.float32).reshape(shape)
+    return np.frombuffer(content, dtype=dtype).reshape(shape)
+
+
+def _join_bytes(array: Array) -> bytes:
+    pieces: list[bytes] = []
+    for element in array.ravel().tolist():
+        if not isinstance(element, bytes):
+            raise UnsupportedDatatype(
+                f"a BYTES tensor holds {type(element).__name__}: encode every element to bytes"
+            )
+        pieces.append(_LENGTH.pack(len(element)))
+        pieces.append(element)
+    return b"".join(pieces)
+
+
+def _split_bytes(content: bytes, elements: int, name: str) -> Array:
+    array = np.empty(max(elements, 0), dtype=object)
+    position = 0
+    for index in range(elements):
+        start = position + _LENGTH.size
+        length = _LENGTH.unpack_from(content, position)[0] if start <= len(content) else 0
+        position = start + length
+        if position > len(content):
+            break
+        array[index] = content[start:position]
+    if elements < 0 or position != len(content):
+        raise ContractViolation(
+            f"output {name!r} says {elements} BYTES elements but its {len(content)} bytes "
+            "hold another number"
+        )
+    return array
+
+
+def _round_to_bfloat16(array: Array) -> Array:
+    wide = np.ascontiguousarray(array, dtype=np.float32)
+    bits = wide.view(np.uint32)
+    half_up = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    rounded = ((bits + half_up) >> np.uint32(16)).astype("<u2")
+    rounded[np.isnan(wide)] = 0x7FC0
+    return rounded
