@@ -260,6 +260,8 @@ class StoreDenied(StoreError):
         )
         self.uri = uri
         """What was asked for."""
+        self.detail = one_line(detail)
+        """What the store says."""
 
 
 class StoreUnavailable(StoreError):
@@ -272,6 +274,8 @@ class StoreUnavailable(StoreError):
         )
         self.uri = uri
         """What was asked for."""
+        self.detail = one_line(detail)
+        """What the store says."""
 
 
 class AmbiguousPut(StoreUnavailable):

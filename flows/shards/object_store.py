@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from flows.shards.errors import BadUri, ShardError, one_line
+from flows.shards.errors import BadUri, NoSuchObject, StoreDenied, StoreUnavailable
 from flows.shards.settings import S3Settings
 
 PROBE_PREFIX = "_probe-"
 """Names of the objects that `probe` writes; a killed probe leaves one."""
+
+_S3_FORBIDDEN = frozenset("\\?#")
+_S3_BUCKET_FORBIDDEN = frozenset("@:%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,10 @@ def probe_store(store: ObjectStore) -> StoreProbe:
         store.put_if_absent(key, b"first")
         overwritten = store.put_if_absent(key, b"second")
         store.delete(key)
-    except ShardError as error:
-        return StoreProbe(False, False, one_line(str(error)))
+    except NoSuchObject:
+        return StoreProbe(False, False, "there is no such bucket")
+    except (StoreDenied, StoreUnavailable) as error:
+        return StoreProbe(False, False, error.detail)
     return StoreProbe(writable=True, conditional_writes=not overwritten)
 
 
@@ -156,7 +161,7 @@ def open_store(uri: str, settings: S3Settings) -> ObjectStore:
     steps = prefix.strip("/").split("/")
     if not bucket or {"", ".", ".."} & set(steps[:-1]) or steps[-1] in {".", ".."}:
         raise BadUri(uri, "it must name a bucket, then a prefix without empty or '..' steps")
-    if "\\" in uri or "::" in uri or "@" in bucket or ":" in bucket or "?" in bucket:
+    if _S3_FORBIDDEN & set(uri) or _S3_BUCKET_FORBIDDEN & set(bucket) or "::" in uri:
         raise BadUri(uri, "the bucket or prefix holds a character that is not allowed")
     # Importing s3fs takes most of a second, which a local run need not pay.
     from flows.shards.object_store_s3 import S3Store

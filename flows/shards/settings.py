@@ -78,6 +78,11 @@ class S3Settings(BaseSettings):
     access_key: str | None = Field(default=None, description="Access key id.")
     secret_key: SecretStr | None = Field(default=None, description="Secret access key.")
     session_token: SecretStr | None = Field(default=None, description="Token of temporary keys.")
+    addressing_style: Literal["auto", "path", "virtual"] = Field(
+        default="auto",
+        description="Where the bucket's name goes. auto: into the path for an endpoint of one's "
+        "own, which every store takes, and into the host for AWS.",
+    )
     anonymous: bool = Field(default=False, description="Read public buckets without credentials.")
     connect_timeout_s: float = Field(
         default=5.0, gt=0, description="s3fs's own: a healthy endpoint accepts within 1 s."
