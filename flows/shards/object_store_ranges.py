@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import fsspec.asyn
@@ -39,7 +40,7 @@ async def _get_pieces(
     pieces = await asyncio.gather(
         *(
             _get(fs, {**request, "Range": f"bytes={first}-{last - 1}"}, tries)
-            for first, last in zip(edges, edges[1:], strict=False)
+            for first, last in pairwise(edges)
         )
     )
     return pieces[0][0] if len(pieces) == 1 else b"".join(data for data, _ in pieces)
