@@ -58,6 +58,11 @@ class Cast:
         """The numpy type of the converted values."""
         return numpy_dtype(self.datatype)
 
+    @property
+    def is_total(self) -> bool:
+        """Whether every value of the source type can be converted."""
+        return self.kind in {CastKind.EXACT, CastKind.BYTES}
+
 
 def plan_cast(
     source: pa.DataType, datatype: str, permissions: Collection[str], *, column: str, tensor: str

@@ -46,7 +46,8 @@ def _find(array: pa.Array, levels: tuple[int, ...], source: Source) -> Iterator[
     if array.null_count:
         valid = array.is_valid().to_numpy(zero_copy_only=False)
         yield Fault(np.flatnonzero(~valid), lambda _: (f"null in {source.column}", ""))
-        yield from _within(array, valid, levels, source)
+        if levels or not source.cast.is_total:
+            yield from _within(array, valid, levels, source)
         return
     if not levels:
         yield from _value_faults(array, source)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from flows.shards import decimals, parsing
 from flows.shards.casts import Cast, CastKind
@@ -96,9 +95,8 @@ def _integer_faults(array: pa.Array, cast: Cast) -> np.ndarray | None:
 
 
 def _extremes(values: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest of at least one value; NaN is left out where there is another."""
-    extremes = pc.min_max(pa.array(values)).as_py()
-    return extremes["min"], extremes["max"]
+    """Smallest and largest of at least one value; NaN when there is one."""
+    return values.min().item(), values.max().item()
 
 
 def _limits(dtype: np.dtype) -> tuple[int, int]:
@@ -126,7 +124,7 @@ def _overflowing(values: np.ndarray, cast: Cast) -> np.ndarray | None:
     if not len(values):
         return None
     overflow = FLOAT_RANGES[cast.datatype].overflow
-    low, high = _extremes(values) if values.itemsize > 2 else (-np.inf, np.inf)
+    low, high = _extremes(values)
     if -overflow < low and high < overflow:
         return None
     beyond: np.ndarray = np.isfinite(values) & (np.abs(values.astype(np.float64)) >= overflow)
