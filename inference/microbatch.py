@@ -106,22 +106,32 @@ class _Progress:
     """Rows set aside, in order."""
     proven: bool = False
     """Whether any row was answered."""
-    halved: bool = False
-    """Whether a piece was too large."""
+    too_large: int | None = None
+    """Rows of the smallest piece that was too large."""
     largest: int = 0
     """Rows of the largest piece that was answered."""
 
-    def reject(self, row: RejectedRow) -> None:
-        """Set a row aside; raises `TooManyRejected` beyond the limit."""
-        self.rejected.append(row)
+    def check_limit(self) -> None:
+        """Raise `TooManyRejected` beyond the limit."""
         if self.max_rejected is not None and len(self.rejected) > self.max_rejected:
             raise TooManyRejected(tuple(self.rejected), max_rejected=self.max_rejected)
 
-    @property
-    def suspicious(self) -> bool:
-        """Whether so much was refused and nothing answered that the rows are not the cause."""
-        tried = len(self.rejected)
-        return not self.proven and (tried >= _UNPROVEN_ROWS or 1 < tried == self.rows)
+    def refused(self, row: RejectedRow, error: InferenceError) -> None:
+        """Set aside a row that was refused by itself.
+
+        Until some other row was answered it may be the model or the server that is at fault,
+        so the limit waits; raises `error` when that is what it looks like.
+        """
+        self.rejected.append(row)
+        if self.proven:
+            self.check_limit()
+        elif len(self.rejected) >= min(_UNPROVEN_ROWS, max(self.rows, 2)):
+            raise error
+
+    def answered(self, rows: int) -> None:
+        """Note that a piece of `rows` rows was answered."""
+        self.proven = True
+        self.largest = max(self.largest, rows)
 
 
 async def infer_rows(
@@ -149,35 +159,45 @@ async def infer_rows(
     pieces = [(start, min(start + step, request.rows)) for start in reversed(starts)]
     while pieces:
         start, stop = pieces.pop()
+        if progress.too_large is not None and stop - start >= max(progress.too_large, 2):
+            pieces += _halves(start, stop)
+            continue
         try:
             answer = await pool.infer(request.rows_between(start, stop))
         except (MicrobatchTooLarge, RequestRejected, ServerFault) as error:
-            progress.halved |= isinstance(error, MicrobatchTooLarge)
+            if isinstance(error, MicrobatchTooLarge):
+                progress.too_large = stop - start
             if stop - start > 1:
-                middle = (start + stop) // 2
-                pieces += [(middle, stop), (start, middle)]
+                pieces += _halves(start, stop)
                 continue
-            progress.reject(RejectedRow(start, "model", _REASONS[type(error)], str(error)))
-            if progress.suspicious:
-                raise
+            row = RejectedRow(start, "model", _REASONS[type(error)], str(error))
+            progress.refused(row, error)
         else:
             check_answer(signature, stop - start, answer.outputs, requested=request.outputs)
             _accept(progress, start, answer.outputs, allow_non_finite=allow_non_finite)
+    progress.check_limit()
     return _collect(progress, request, signature)
+
+
+def _halves(start: int, stop: int) -> list[tuple[int, int]]:
+    """Return both halves, the first one last, so that it is popped first."""
+    middle = (start + stop) // 2
+    return [(middle, stop), (start, middle)]
 
 
 def _accept(
     progress: _Progress, start: int, outputs: Mapping[str, Array], *, allow_non_finite: bool
 ) -> None:
     rows = next(array.shape[0] for array in outputs.values())
-    progress.proven = True
-    progress.largest = max(progress.largest, rows)
+    progress.answered(rows)
     bad = np.zeros(rows, dtype=np.bool_) if allow_non_finite else non_finite_rows(outputs)
     if not bad.any():
         progress.answers.append(outputs)
+        progress.check_limit()
         return
     for row in np.flatnonzero(bad).tolist():
-        progress.reject(_non_finite(start, row, outputs))
+        progress.rejected.append(_non_finite(start, row, outputs))
+        progress.check_limit()
     progress.answers.append({name: array[~bad] for name, array in outputs.items()})
 
 
@@ -201,7 +221,7 @@ def _collect(progress: _Progress, request: InferRequest, signature: Signature) -
         outputs={name: _joined(name, progress.answers, signature) for name in names},
         accepted=accepted,
         rejected=tuple(progress.rejected),
-        fitting_rows=progress.largest if progress.halved else None,
+        fitting_rows=None if progress.too_large is None else progress.largest,
     )
 
 

@@ -1,0 +1,134 @@
+"""Play an inference server in memory, with the faults that a script asks for."""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from inference.errors import (
+    DeadlineExceeded,
+    InferenceError,
+    ModelNotReady,
+    RequestRejected,
+    ServerUnreachable,
+    SignatureMismatch,
+    UnknownModel,
+)
+from inference.server import RepositoryEntry
+from inference.tensors import Array, InferAnswer, InferRequest
+from registry.domain import Signature, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedModel:
+    """A model of a scripted server."""
+
+    signature: Signature
+    """What it says it takes and gives."""
+    answer: Callable[[Mapping[str, Array]], Mapping[str, Array]]
+    """What it computes."""
+
+
+DOUBLES = ScriptedModel(
+    Signature((TensorSpec("x", "FP32", (-1, 1)),), (TensorSpec("y", "FP32", (-1, 1)),)),
+    lambda inputs: {"y": inputs["x"] * 2},
+)
+"""As tests/models/faulty: `y = 2 x`."""
+
+
+class ScriptedServer:
+    """The in-memory twin of `TritonServer`."""
+
+    def __init__(self, url: str, models: Mapping[str, ScriptedModel] | None = None) -> None:
+        self.url = url
+        self.models = dict(models or {"faulty": DOUBLES})
+        self.loaded = set(self.models)
+        self.faults: deque[InferenceError] = deque()
+        """Raised by the next requests, one each."""
+        self.always: InferenceError | None = None
+        """Raised by every request."""
+        self.away = False
+        """Refuse connections."""
+        self.stuck = False
+        """Take requests and never answer them; readiness is answered."""
+        self.delay_s = 0.0
+        """Time that an answer takes."""
+        self.asked: list[InferRequest] = []
+        self.running = 0
+        self.most_running = 0
+        self.cancelled = 0
+        self.closed = False
+
+    async def infer(self, request: InferRequest, *, timeout_s: float) -> InferAnswer:
+        self._check_reachable()
+        self.asked.append(request)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.sleep(3600 if self.stuck else self.delay_s)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{self.url}: no answer", server=self.url) from None
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        return self._answer(request)
+
+    async def model_ready(self, model: str, version: str) -> bool:
+        return not self.away and model in self.loaded and version in ("", "1")
+
+    async def live(self) -> bool:
+        return not self.away
+
+    async def signature(self, model: str, version: str) -> Signature:
+        signature = self._served(model, version).signature
+        if any(spec.shape[:1] != (-1,) for spec in signature.inputs + signature.outputs):
+            raise SignatureMismatch(f"{model} cannot be fed rows", server=self.url)
+        return signature
+
+    async def metadata_digest(self, model: str, version: str) -> str:
+        said = repr((model, version, self._served(model, version).signature))
+        return f"metadata-sha256:{hashlib.sha256(said.encode()).hexdigest()}"
+
+    async def load(self, model: str) -> None:
+        self._check_reachable()
+        if model not in self.models:
+            raise UnknownModel(f"{self.url} has no model {model}", server=self.url)
+        self.loaded.add(model)
+
+    async def unload(self, model: str) -> None:
+        self._check_reachable()
+        self.loaded.discard(model)
+
+    async def repository_index(self) -> tuple[RepositoryEntry, ...]:
+        self._check_reachable()
+        return tuple(
+            RepositoryEntry(name, "1", "READY" if name in self.loaded else "UNAVAILABLE")
+            for name in sorted(self.models)
+        )
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _check_reachable(self) -> None:
+        if self.away:
+            raise ServerUnreachable(f"{self.url}: connection refused", server=self.url)
+
+    def _served(self, model: str, version: str) -> ScriptedModel:
+        self._check_reachable()
+        if model not in self.loaded or version not in ("", "1"):
+            raise ModelNotReady(f"{self.url}: unknown model {model}", server=self.url)
+        return self.models[model]
+
+    def _answer(self, request: InferRequest) -> InferAnswer:
+        model = self._served(request.model, request.version)
+        if self.always is not None:
+            raise self.always
+        if self.faults:
+            raise self.faults.popleft()
+        if set(request.inputs) != {spec.name for spec in model.signature.inputs}:
+            raise RequestRejected(f"{self.url}: unexpected input", server=self.url)
+        return InferAnswer(model.answer(request.inputs), self.url)
