@@ -64,9 +64,9 @@ def test_a_big_endian_array_has_the_datatype_of_its_kind() -> None:
 
 def test_unknown_datatypes_and_dtypes_are_named() -> None:
     """The error says what was asked for and what there is."""
-    with pytest.raises(UnsupportedDatatype, match="'FP8'.*FP32"):
+    with pytest.raises(UnsupportedDatatype, match=r"'FP8'.*FP32"):
         numpy_dtype("FP8")
-    with pytest.raises(UnsupportedDatatype, match="complex128.*float32"):
+    with pytest.raises(UnsupportedDatatype, match=r"complex128.*float32"):
         datatype_of(np.dtype("complex128"))
 
 
@@ -109,9 +109,7 @@ def test_an_answer_as_promised_passes() -> None:
         ({"y": Y, "label": LABEL, "z": Y}, "'z' that was not promised"),
     ],
 )
-def test_an_answer_unlike_the_signature_is_refused(
-    outputs: dict[str, Array], words: str
-) -> None:
+def test_an_answer_unlike_the_signature_is_refused(outputs: dict[str, Array], words: str) -> None:
     """Every way to break the promise is said in words."""
     with pytest.raises(ContractViolation, match=words):
         check_answer(SIGNATURE, 3, outputs)
