@@ -10,6 +10,7 @@ from flows.shards.column_types import is_text
 from flows.shards.decode import decode
 from flows.shards.encode import Rejection
 from flows.shards.mapping import Mapping
+from flows.shards.row_selection import filter_rows
 from flows.shards.types import Scalar
 
 
@@ -54,12 +55,12 @@ def assemble(
     if rejected:
         left = accepted.copy()
         left[[rejection.row for rejection in rejected]] = False
-        inner = pa.array(left[accepted])
-        decoded = [column.filter(inner) for column in decoded]
+        inner = left[accepted]
+        decoded = [filter_rows(column, inner) for column in decoded]
         accepted = left
-    kept = source.select(list(mapping.kept_columns))
+    kept = [source.column(name) for name in mapping.kept_columns]
     if not accepted.all():
-        kept = kept.filter(pa.array(accepted))
+        kept = [filter_rows(column, accepted) for column in kept]
     rows = int(np.count_nonzero(accepted))
     schema = mapping.output_schema
     constants = [
@@ -68,7 +69,7 @@ def assemble(
     ]
     columns = [
         column if column.type == field.type else column.cast(field.type)
-        for column, field in zip([*kept.columns, *constants, *decoded], schema, strict=True)
+        for column, field in zip([*kept, *constants, *decoded], schema, strict=True)
     ]
     return Assembled(pa.RecordBatch.from_arrays(columns, schema=schema), accepted, rejected)
 

@@ -43,8 +43,6 @@ def integers(array: pa.Array, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray |
     fill = np.zeros(len(low), np.int64) if unsigned else low >> 63
     outside = (words[:, 1:] != fill[:, None]).any(axis=1)
     if unsigned:
-        if words.shape[1] == 1:
-            outside |= low < 0
         return low.view(np.uint64), outside
     return low, outside
 

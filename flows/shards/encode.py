@@ -13,6 +13,7 @@ from flows.shards.column_errors import MixedLengths
 from flows.shards.layout import ColumnEncoder, Source
 from flows.shards.mapping import Mapping
 from flows.shards.row_lengths import common_lengths
+from flows.shards.row_selection import filter_rows
 from flows.shards.types import Scalar
 
 Allocate = Callable[[tuple[int, ...], np.dtype], np.ndarray]
@@ -72,8 +73,7 @@ def encode(
     accepted = np.ones(batch.num_rows, np.bool_)
     if rejected:
         accepted[[rejection.row for rejection in rejected]] = False
-        mask = pa.array(accepted)
-        columns = {name: column.filter(mask) for name, column in columns.items()}
+        columns = {name: filter_rows(column, accepted) for name, column in columns.items()}
     rows = batch.num_rows - len(rejected)
     inputs = {
         encoder.spec.name: _encode_input(columns, encoder, rows, allocate) for encoder in resolved

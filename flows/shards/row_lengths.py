@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from flows.shards.column_types import unwrap
 from flows.shards.mapping import Mapping
+from flows.shards.row_selection import take_rows
 
 _NO_LENGTH = -1
 
@@ -45,7 +46,9 @@ def restore_order(pieces: Sequence[tuple[pa.RecordBatch, np.ndarray]]) -> pa.Rec
         return pieces[0][0]
     joined = pa.concat_batches([piece for piece, _ in pieces])
     positions = np.concatenate([rows for _, rows in pieces])
-    return joined.take(pa.array(np.argsort(positions, kind="stable")))
+    rows = np.argsort(positions, kind="stable")
+    columns = [take_rows(column, rows) for column in joined.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=joined.schema)
 
 
 def common_lengths(array: pa.Array, levels: Sequence[int]) -> tuple[int, ...] | None:
@@ -54,12 +57,16 @@ def common_lengths(array: pa.Array, levels: Sequence[int]) -> tuple[int, ...] | 
     Null rows and empty lists do not count; without any other row the length is 1. None when rows
     differ.
     """
+    found = _lengths(array, levels)
+    table = np.stack([lengths for _, lengths in found], axis=1)
+    present = table[(table > 0).all(axis=1)]
+    if not len(present):
+        return tuple(1 if size == -1 else size for size in levels)
+    if (present != present[0]).any():
+        return None
     resolved = list(levels)
-    for level, lengths in _lengths(array, levels):
-        present = np.unique(lengths[lengths > 0])
-        if len(present) > 1:
-            return None
-        resolved[level] = int(present[0]) if len(present) else 1
+    for (level, _), length in zip(found, present[0].tolist(), strict=True):
+        resolved[level] = length
     return tuple(resolved)
 
 
@@ -77,18 +84,18 @@ def _lengths(array: pa.Array, levels: Sequence[int]) -> list[tuple[int, np.ndarr
     """Return, for each level that may vary, the length in each row of its first list."""
     found = []
     array = unwrap(array)
-    for level, size in enumerate(levels):
+    last = max(level for level, size in enumerate(levels) if size == -1)
+    for level, size in enumerate(levels[: last + 1]):
         lengths = pc.fill_null(pc.list_value_length(array), _NO_LENGTH).to_numpy()
         if size == -1:
             found.append((level, lengths.astype(np.int64)))
-        if -1 not in levels[level + 1 :]:
-            return found
-        # The first element of an empty list is null, whose length is then none.
-        array = unwrap(_first(array, lengths))
+        if level < last:
+            array = unwrap(_first(array, lengths))
     return found
 
 
 def _first(array: pa.Array, lengths: np.ndarray) -> pa.Array:
+    """Return the first element of each list; null, which has no length, for an empty one."""
     present = lengths > 0
     starts = np.cumsum(np.where(present, lengths, 0)) - np.where(present, lengths, 0)
     indexes = pa.array(starts, mask=~present)

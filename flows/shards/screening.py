@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from flows.shards import values
 from flows.shards.column_types import unwrap
 from flows.shards.layout import Source
+from flows.shards.row_selection import filter_rows
 
 
 class Fault(NamedTuple):
@@ -68,7 +69,7 @@ def _within(
 ) -> Iterator[Fault]:
     """Find the faults among the kept rows, told by their positions in the whole column."""
     positions = np.flatnonzero(kept)
-    for fault in _find(array.filter(pa.array(kept)), levels, source):
+    for fault in _find(filter_rows(array, kept), levels, source):
         yield Fault(positions[fault.rows], fault.say)
 
 
