@@ -79,18 +79,19 @@ class LocalStore:
 
     def open(self, key: str, etag: str | None = None) -> Any:
         """Open a file for random reads; see the port."""
-        with _translated(str(self._path(key))):
-            source = pa.OSFile(str(self._path(key)), mode="rb")
-        if etag is not None:
-            self._check_unchanged(key, etag, source)
-        return source
-
-    def _check_unchanged(self, key: str, etag: str, source: Any) -> None:
-        """Look at the name after the opening: a file put there in between is told apart."""
+        try:
+            with _translated(str(self._path(key))):
+                source = pa.OSFile(str(self._path(key)), mode="rb")
+        except NoSuchObject as error:
+            if etag is None:
+                raise
+            raise InputChanged(key, planned=etag, found=None) from error
+        # Looked at after the opening, so that a file put there in between is told apart.
         now = self.stat(key)
-        if now is None or now.etag != etag:
+        if etag is not None and (now is None or now.etag != etag):
             source.close()
             raise InputChanged(key, planned=etag, found=now.etag if now else None)
+        return source
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes; raises `NoSuchObject`."""
