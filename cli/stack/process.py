@@ -60,11 +60,13 @@ class GuardedProcess:
         env: Mapping[str, str],
         grace_s: float,
         shm_prefix: str = "",
+        held: Sequence[int] = (),
     ) -> None:
         """Describe the server; nothing runs before `start`.
 
         `grace_s` is how long it may take to end after TERM before it is killed. Regions in
-        /dev/shm whose names begin with `shm_prefix` are removed when it has ended.
+        /dev/shm whose names begin with `shm_prefix` are removed when it has ended. The file
+        descriptors in `held`, locks for example, stay open until then.
         """
         self.name = name
         self.log = log
@@ -72,6 +74,7 @@ class GuardedProcess:
         self._env = dict(env)
         self._grace_s = grace_s
         self._shm_prefix = shm_prefix
+        self._held = tuple(held)
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
 
@@ -96,6 +99,7 @@ class GuardedProcess:
                 stderr=log,
                 env=self._env,
                 start_new_session=True,
+                pass_fds=self._held,
             )
         assert self._guard.stdout is not None
         with self._guard.stdout as answer:

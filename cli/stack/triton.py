@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -133,6 +133,7 @@ class LocalTriton:
         ready_deadline_s: float = 60.0,
         grace_s: float = 8.0,
         extra_arguments: Sequence[str] = (),
+        find_ports: Callable[[int], Sequence[int]] = free_ports,
     ) -> None:
         """Describe the server; nothing runs before `start`.
 
@@ -147,6 +148,7 @@ class LocalTriton:
         self._ready_deadline_s = ready_deadline_s
         self._grace_s = grace_s
         self._extra = tuple(extra_arguments)
+        self._find_ports = find_ports
         self._identity = f"nightshift-{os.getpid()}-{secrets.token_hex(4)}"
         self._process: GuardedProcess | None = None
         self._ports: TritonPorts | None = ports
@@ -200,7 +202,7 @@ class LocalTriton:
             self._start_on(ports)
             return self
         for tries_left in range(_PORT_TRIES - 1, -1, -1):
-            ports = TritonPorts(*free_ports(3))
+            ports = TritonPorts(*self._find_ports(3))
             try:
                 self._start_on(ports)
             except ServerEnded:

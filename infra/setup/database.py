@@ -1,14 +1,14 @@
 """Migrate Prefect's database once, so that its server starts fast."""
 
 import shutil
-from pathlib import Path
 
 from infra.setup import stamp
 from infra.setup.environments import Folders
 from infra.setup.runs import run
 from infra.setup.stamp import Stamp
 
-TEMPLATE = "template"
+# cli/stack/prefect_server.py reads this file: databases with an equal one need no migration.
+_MARK = "prepared-for"
 
 
 def _wanted(folders: Folders) -> Stamp:
@@ -19,26 +19,29 @@ def _wanted(folders: Folders) -> Stamp:
 
 def is_current(folders: Folders) -> bool:
     """Say whether the locked Prefect's migrated database is there."""
-    return stamp.read(folders.prefect / TEMPLATE) == _wanted(folders)
+    return stamp.read(folders.prefect_template) == _wanted(folders)
 
 
 def build(folders: Folders) -> None:
-    """Make an empty, migrated database, from which each kept server and each test copies its own.
+    """Make an empty, migrated database, of which each server takes a copy.
 
     The run also compiles the bytecode of all that the server imports.
     """
-    folder: Path = folders.prefect / TEMPLATE
+    folder = folders.prefect_template
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     run(
         "migrating Prefect's database",
-        [folders.platform / "bin" / "prefect", "server", "database", "upgrade", "--yes"],
+        [folders.platform / "bin" / "python", "-m", "cli.stack.prefect_app", "prepare"],
         {
+            "DO_NOT_TRACK": "1",
             "PREFECT_HOME": str(folder),
             "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
             "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
+            "PREFECT_API_URL": "",
         },
     )
-    _wanted(folders).write(folder)
+    wanted = _wanted(folders)
+    (folder / _MARK).write_text(wanted.sources)
+    wanted.write(folder)

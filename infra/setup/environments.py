@@ -50,9 +50,9 @@ class Folders:
         return self.state / "boot"
 
     @property
-    def prefect(self) -> Path:
-        """Prefect's home."""
-        return self.state / "prefect"
+    def prefect_template(self) -> Path:
+        """The migrated database that Prefect's servers start from."""
+        return self.state / "prefect" / "template"
 
     def lock(self, name: str) -> Path:
         """The locked requirements called `name`."""
