@@ -124,8 +124,8 @@ def read_table(source: Path) -> pa.Table:
 
 
 def _minute_of_day(clock: pa.ChunkedArray) -> np.ndarray:
-    hhmm: np.ndarray = clock.to_numpy()
-    return hhmm // 100 * 60 + hhmm % 100
+    hours, minutes = np.divmod(clock.to_numpy(), 100)
+    return np.asarray(hours * 60 + minutes)
 
 
 def _weekday(table: pa.Table) -> pa.ChunkedArray:

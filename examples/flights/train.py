@@ -132,7 +132,9 @@ def score(onnx: bytes, features: np.ndarray) -> np.ndarray:
     """Return what onnxruntime says: `features` FP32[n, 6] gives FP32[n, 1]."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     (result,) = session.run([OUTPUT], {"features": features})
     return np.asarray(result)
 
@@ -157,9 +159,13 @@ def _fit(features: np.ndarray, gain: np.ndarray) -> Any:
     judge a flight that left later than any before.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingRegressor(max_iter=_TREES, early_stopping=False, random_state=_SEED)
-    return model.fit(features, gain)
+    # OpenMP's threads spin while they wait for each other: on two cores with other work, one
+    # thread took 2 s where two took 24 s.
+    with threadpool_limits(1):
+        return model.fit(features, gain)
 
 
 def _export(model: Any) -> bytes:
