@@ -115,9 +115,9 @@ class Attempts:
         The cases:
         1. it could not be reached: a failure
         2. it was late: a failure, unless the caller left it hardly any time
-        3. the model is not ready, or the server failed at it: ask for readiness; a fault of a
-           server that is ready may be the rows' doing, and is counted by `blame` when
-           another server answers them
+        3. the model is not ready, or the server failed at it: ask for readiness. A fault of a
+           server that is ready may be the rows' doing: it says nothing, until `blame` counts
+           it because another server answered the same rows
         4. refused before it was sent: nothing
         5. any other answer: it lives
         """
@@ -127,7 +127,9 @@ class Attempts:
             patient = timeout_s >= self._settings.breaker_timeout_floor_s
             return Verdict.FAILURE if patient else Verdict.UNKNOWN
         if isinstance(error, ModelNotReady | ServerFault):
-            return await self._recheck(index, (request.model, request.version))
+            verdict = await self._recheck(index, (request.model, request.version))
+            unclear = isinstance(error, ServerFault) and verdict is Verdict.ALIVE
+            return Verdict.UNKNOWN if unclear else verdict
         return Verdict.UNKNOWN if error.server is None else Verdict.ALIVE
 
     async def _recheck(self, index: int, key: ModelKey) -> Verdict:

@@ -123,9 +123,12 @@ class Breaker:
                 self._calls.append((now, True))
 
     def blame(self, now: float, *, spare: bool) -> None:
-        """Count a failure that was found out after its request's verdict."""
-        if self.state(now) is State.CLOSED:
+        """Count a failure that was found out after its request's verdict, a probe's included."""
+        state = self.state(now)
+        if state is State.CLOSED:
             self._count_failure(now, spare=spare)
+        elif state is State.HALF_OPEN:
+            self._open(now)
 
     def back(self, now: float) -> None:
         """Let a probe be sent now: the server was seen to come back."""

@@ -238,9 +238,8 @@ class Pool:
         if isinstance(choice, Exhausted) and error is not None:
             return error
         if isinstance(choice, Exhausted) and choice.not_ready:
-            return ModelNotReady(
-                f"model {key[0]!r} version {key[1] or 'newest'} is not ready on any of {names}"
-            )
+            wanted = f"model {key[0]!r}" + (f" version {key[1]}" if key[1] else "")
+            return ModelNotReady(f"{wanted} is not ready on any of {names}")
         return PoolUnavailable(
             f"no server of the pool may be asked now ({names}); the next probe is due in "
             f"{choice.retry_after_s:.1f} s" + (f"; last error: {error}" if error else ""),

@@ -232,9 +232,10 @@ class Router:
         """Latency times requests in flight, this one included.
 
         An idle server's latency fades, so that one slow answer is not held against it forever.
+        One that never answered goes first while idle, to be found out; then it counts as usual.
         """
         if route.ewma_s == 0:
-            return usual_s * (route.outstanding + 1)
+            return usual_s * (route.outstanding + 1) if route.outstanding else 0.0
         fading = 1.0 if route.outstanding else self._weight(now - route.observed_at)
         return route.ewma_s * fading * (route.outstanding + 1)
 

@@ -170,12 +170,20 @@ class TritonServer:
         self._mapped.add(name)
         return True
 
+    def maps(self, name: str) -> bool:
+        """Whether the server has the buffer mapped, as far as is known here."""
+        return name in self._mapped
+
     async def unmap_buffer(self, name: str) -> None:
         """Have the server forget one region. Never all: those of others would go as well."""
         self._mapped.discard(name)
         question = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
         with suppress(InferenceError):
             await self._control("SystemSharedMemoryUnregister", question)
+
+    def maps(self, name: str) -> bool:
+        """Say whether the server has the region mapped, as far as is known."""
+        return name in self._mapped
 
     async def close(self) -> None:
         """Give up the connection. Safe to repeat."""

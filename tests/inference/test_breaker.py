@@ -143,13 +143,15 @@ def test_late_verdicts_from_before_it_opened_change_nothing() -> None:
     assert late.state(1.0) is State.OPEN
 
 
-def test_blame_counts_as_a_failure_only_while_closed() -> None:
-    """An open breaker has already said what there is to say."""
+def test_blame_counts_as_a_failure_unless_it_is_open() -> None:
+    """An open breaker has already said what there is to say; a half-open one opens again."""
     subject = breaker()
     for _ in range(5):
         subject.blame(0.0, spare=False)
     subject.blame(1.0, spare=False)
     assert (subject.state(1.0), subject.retry_after_s(1.0)) == (State.OPEN, 4.0)
+    subject.blame(5.0, spare=False)
+    assert (subject.state(5.0), subject.retry_after_s(5.0)) == (State.OPEN, 10.0)
 
 
 def test_seen_to_be_back_it_may_be_probed_at_once() -> None:

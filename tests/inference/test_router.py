@@ -79,6 +79,14 @@ def test_one_slow_answer_counts_at_once_and_fades() -> None:
     assert 1.0 < subject.routes[0].ewma_s < 1.3
 
 
+def test_a_server_that_never_answered_is_found_out() -> None:
+    """A new one gets the next request, then its share, though nothing is known of it."""
+    subject = router(2)
+    answer(subject, 0, took_s=0.1, now=0.0)
+    assert send(subject, 50.0).server == 1
+    assert {send(subject, 50.0).server for _ in range(3)} == {0, 1}
+
+
 def test_failing_fast_is_not_rewarded() -> None:
     """A refused connection does not make a server look quick; a time-out makes it look slow."""
     subject = router(2)
