@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli.stack.prefect_server import LocalPrefect
 from cli.stack.triton import LocalTriton
 from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
 
@@ -52,6 +53,22 @@ def triton_factory(triton_env: Path, servers_dir: Path) -> Iterator[TritonFactor
             return running.enter_context(server)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def prefect_api(servers_dir: Path) -> Iterator[LocalPrefect]:
+    """A real Prefect server, to which every flow and client of this worker goes."""
+    template = ROOT / ".nightshift" / "prefect" / "template"
+    with LocalPrefect(servers_dir / "prefect", template=template) as server:
+        from prefect import settings
+
+        overrides = {
+            getattr(settings, name): value
+            for name, value in server.client_environment().items()
+            if name.startswith("PREFECT_")
+        }
+        with settings.temporary_settings(overrides):
+            yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,18 @@
 """Run a real Triton server from its wheel, on loopback, for this process's life."""
 
-import hashlib
 import http.client
 import json
 import os
-import re
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cli.stack.errors import ServerEnded, SetUpMissing, StackError
+from cli.stack.errors import ServerEnded, StackError
 from cli.stack.process import LOOPBACK, GuardedProcess, free_ports, port_is_free, require_free
+from cli.stack.triton_wheel import TritonWheel
 
 _NAME = "Triton"
 # Another process may take a port between our asking for a free one and Triton's listening on it.
@@ -36,83 +33,6 @@ class TritonPorts:
     """gRPC, which the platform uses."""
     metrics: int
     """Prometheus metrics."""
-
-
-@dataclass(frozen=True, slots=True)
-class TritonWheel:
-    """What a server needs from the environment that carries Triton."""
-
-    env_dir: Path
-    """The virtual environment: its Python runs the models."""
-    python_version: str
-    """`3.11`: chooses the stub."""
-    library_dir: Path
-    """Where the interpreter's libpython lies."""
-    site_packages: Path
-    """Where the wheel was installed."""
-
-    @classmethod
-    def find(cls, env_dir: Path) -> "TritonWheel":
-        """Look for Triton in `env_dir`; raises `SetUpMissing`."""
-        env_dir = env_dir.absolute()
-        packages = sorted(env_dir.glob("lib/python3.*/site-packages"))
-        if not packages or not (packages[-1] / "pytriton" / "tritonserver").is_dir():
-            raise SetUpMissing(
-                f"no Triton in {env_dir}: run `make demo` or `make test` to build it"
-            )
-        settings = (env_dir / "pyvenv.cfg").read_text()
-        home = re.search(r"^home\s*=\s*(.+)$", settings, re.MULTILINE)
-        if home is None:
-            raise SetUpMissing(f"{env_dir} is no virtual environment: remove it, run `make demo`")
-        base = Path(home.group(1).strip()).resolve().parent
-        version = packages[-1].parent.name.removeprefix("python")
-        return cls(env_dir, version, base / "lib", packages[-1])
-
-    @property
-    def _wheel(self) -> Path:
-        return self.site_packages / "pytriton" / "tritonserver"
-
-    @property
-    def program(self) -> Path:
-        """The tritonserver binary."""
-        return self._wheel / "bin" / "tritonserver"
-
-    def lay_out_backends(self, target: Path) -> Path:
-        """Make `target` a backend directory with the Python backend in it; safe to repeat."""
-        backend = target / "python"
-        if (backend / "triton_python_backend_stub").exists():
-            return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backends-") as temporary:
-            fresh = Path(temporary) / "backends"
-            (fresh / "python").mkdir(parents=True)
-            stub = self._wheel / "python_backend_stubs" / self.python_version
-            sources = [
-                self._wheel / "backends" / "python" / "libtriton_python.so",
-                self._wheel / "backends" / "python" / "triton_python_backend_utils.py",
-                stub / "triton_python_backend_stub",
-            ]
-            for source in sources:
-                # The wheel's files find their libraries relative to where they lie: links.
-                (fresh / "python" / source.name).symlink_to(source)
-            try:
-                fresh.rename(target)
-            except OSError:  # another process was first
-                if not (backend / "triton_python_backend_stub").exists():
-                    shutil.rmtree(target)
-                    fresh.rename(target)
-        return target
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables that the server needs beyond this process's own."""
-        libraries = [self.site_packages / "nvidia_pytriton.libs", self.library_dir]
-        return {
-            "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
-            "PATH": f"{self.env_dir / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "VIRTUAL_ENV": str(self.env_dir),
-            # A model repository is input: nothing is written into it.
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
 
 
 class LocalTriton:
@@ -232,9 +152,7 @@ class LocalTriton:
             raise
 
     def _command(self, ports: TritonPorts) -> list[str]:
-        backends = self._wheel.lay_out_backends(
-            self._state_dir / f"backends-{self._backends_key()}"
-        )
+        backends = self._wheel.lay_out_backends(self._state_dir)
         # `env` keeps the server's libraries out of its guard, which runs in our own Python.
         variables = [f"{name}={value}" for name, value in self._wheel.environment().items()]
         return [
@@ -257,11 +175,6 @@ class LocalTriton:
             "--exit-timeout-secs=2",
             *self._extra,
         ]
-
-    def _backends_key(self) -> str:
-        """Name the backend directory by the environment it links to, so that two do not mix."""
-        digest = hashlib.sha256(str(self._wheel.env_dir).encode()).hexdigest()
-        return f"{self._wheel.python_version}-{digest[:8]}"
 
     def _is_ready(self) -> bool:
         """Ask the server that answers on our port who it is, then each model."""
