@@ -165,16 +165,16 @@ class Footer:
         return sizes
 
     def _leaf_columns(self) -> list[str]:
-        """Name the column of each of the file's leaves; nested columns have several."""
-        names = iter(self.schema.names)
-        name = next(names, "")
-        columns = []
-        for leaf in range(self.metadata.num_columns):
-            path = self.metadata.schema.column(leaf).path
-            while path != name and not path.startswith(f"{name}."):
-                name = next(names)
-            columns.append(name)
-        return columns
+        """Name the column of each of the file's leaves, in file order; nested ones have several."""
+        return [field.name for field in self.schema for _ in range(_leaves(field.type))]
+
+
+def _leaves(kind: pa.DataType) -> int:
+    """Count the Parquet columns that hold values of an Arrow type."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _leaves(kind.storage_type)
+    nested = [kind.field(index).type for index in range(kind.num_fields)]
+    return sum(map(_leaves, nested)) if nested else 1
 
 
 def read_footer(store: ObjectStore, key: str, footer_bytes: int) -> Footer:
