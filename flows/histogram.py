@@ -1,0 +1,131 @@
+"""Count numbers in bins that histograms of other numbers can be added to."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MAX_BINS = 1024
+"""Most bins kept: a long tail still leaves some for the rest, and the JSON stays below 10 kB."""
+_BITS = 40
+"""Bins are never finer than the largest magnitude by so many powers of two, so that every index
+is a small integer."""
+_FINEST = -1100
+"""Exponent for zeros alone; below every float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts in bins that are 2**exponent wide, aligned to zero.
+
+    The exponent is the smallest that covers the numbers with `MAX_BINS` bins. A bin is exactly
+    two bins of the next finer exponent, so histograms of different ranges add up without error:
+    in whatever order, the sum is the histogram of all numbers.
+    """
+
+    exponent: int = _FINEST
+    """Binary logarithm of a bin's width."""
+    start: int = 0
+    """Index of the first bin, which begins at `start * 2**exponent`."""
+    counts: tuple[int, ...] = ()
+    """Numbers in each bin; first and last are not 0; empty for no numbers."""
+
+    @classmethod
+    def of(cls, values: np.ndarray, *, finest: int = _FINEST) -> "Histogram":
+        """Count finite numbers [n]; `finest` 0 keeps the bins of integers whole."""
+        if not len(values):
+            return cls(finest)
+        wide = values.astype(np.float64, copy=False)
+        low, high = float(wide.min()), float(wide.max())
+        exponent = _exponent(low, high, finest)
+        indexes = _indexes(wide, exponent)
+        start = int(indexes.min())
+        counts = np.bincount(indexes - start)
+        return cls(exponent, start, tuple(counts.tolist()))
+
+    def __add__(self, other: "Histogram") -> "Histogram":
+        """Return the histogram of both."""
+        exponent = max(self.exponent, other.exponent)
+        if not self.counts or not other.counts:
+            return (self if self.counts else other).coarsened(exponent)
+        one, two = self.coarsened(exponent), other.coarsened(exponent)
+        while max(one.stop, two.stop) - min(one.start, two.start) > MAX_BINS:
+            one, two = one.coarsened(one.exponent + 1), two.coarsened(two.exponent + 1)
+        start = min(one.start, two.start)
+        counts = np.zeros(max(one.stop, two.stop) - start, np.int64)
+        for each in (one, two):
+            counts[each.start - start : each.stop - start] += each.counts
+        return Histogram(one.exponent, start, tuple(counts.tolist()))
+
+    @property
+    def stop(self) -> int:
+        """Index of the first bin not included."""
+        return self.start + len(self.counts)
+
+    @property
+    def total(self) -> int:
+        """Numbers counted."""
+        return sum(self.counts)
+
+    def edge(self, index: int) -> float:
+        """Return where a bin begins."""
+        return math.ldexp(index, self.exponent)
+
+    def coarsened(self, exponent: int) -> "Histogram":
+        """Return the same numbers in wider bins; `exponent` is not below its own."""
+        steps = exponent - self.exponent
+        if steps == 0 or not self.counts:
+            return Histogram(exponent, self.start if self.counts else 0, self.counts)
+        # Python's integers: a shift by more than 63 bits is fine.
+        start = self.start >> steps
+        counts = [0] * (((self.stop - 1) >> steps) - start + 1)
+        for index, count in enumerate(self.counts, self.start):
+            counts[(index >> steps) - start] += count
+        return Histogram(exponent, start, tuple(counts))
+
+    def quantile(self, share: float) -> float:
+        """Return the number below which `share` of the numbers lie, right to a bin's width."""
+        wanted = share * self.total
+        below = 0
+        for index, count in enumerate(self.counts, self.start):
+            if count and below + count >= wanted:
+                inside = (wanted - below) / count
+                return math.ldexp(index + inside, self.exponent)
+            below += count
+        return self.edge(self.stop)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"exponent": self.exponent, "start": self.start, "counts": list(self.counts)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Histogram":
+        """Read what `to_json` returned."""
+        counts: Sequence[int] = value["counts"]
+        return cls(int(value["exponent"]), int(value["start"]), tuple(counts))
+
+
+def _exponent(low: float, high: float, finest: int) -> int:
+    """Return the smallest exponent whose bins from `low` to `high` are at most `MAX_BINS`."""
+    magnitude = max(abs(low), abs(high))
+    exponent = max(finest, math.frexp(magnitude)[1] - _BITS if magnitude else _FINEST)
+    while _index(high, exponent) - _index(low, exponent) >= MAX_BINS:
+        exponent += 1
+    return exponent
+
+
+def _index(value: float, exponent: int) -> int:
+    return math.floor(_scaled(value, exponent))
+
+
+def _indexes(values: np.ndarray, exponent: int) -> np.ndarray:
+    scaled = np.floor(np.ldexp(values, -exponent))
+    # A negative number too small to be scaled lies in the bin below zero all the same.
+    return np.where((values < 0) & (scaled == 0), -1, scaled).astype(np.int64)
+
+
+def _scaled(value: float, exponent: int) -> float:
+    scaled = math.ldexp(value, -exponent)
+    return -0.5 if value < 0 and scaled == 0 else scaled
