@@ -7,6 +7,7 @@ of it below 2**24. float32 holds each of those exactly, so every order gives the
 """
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,15 @@ def export(model: Any, *, features: int, added: int, output: str) -> bytes:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
-    exported = to_onnx(
-        model,
-        initial_types=[("features", FloatTensorType([None, features]))],
-        final_types=[("gain", FloatTensorType([None, 1]))],
-        target_opset=_OPSET,
-    )
+    with warnings.catch_warnings():
+        # skl2onnx 1.20 writes flags as booleans where ONNX has integers; protobuf still takes them.
+        warnings.filterwarnings("ignore", "Field onnx.AttributeProto.ints", DeprecationWarning)
+        exported = to_onnx(
+            model,
+            initial_types=[("features", FloatTensorType([None, features]))],
+            final_types=[("gain", FloatTensorType([None, 1]))],
+            target_opset=_OPSET,
+        )
     graph = exported.graph
     trees = next(node for node in graph.node if node.op_type == "TreeEnsembleRegressor")
     round_leaves(trees)
@@ -54,7 +58,7 @@ def round_leaves(trees: Any) -> float:
     """Round the leaves of a TreeEnsembleRegressor node to one unit; return the unit.
 
     The finest power of two for which no sum of one leaf a tree, whatever its order, leaves
-    float32's exact range.
+    float32's exact range; 0 when every leaf is 0.
     """
     attributes = {attribute.name: attribute for attribute in trees.attribute}
     weights = np.array(attributes["target_weights"].floats)
@@ -64,6 +68,8 @@ def round_leaves(trees: Any) -> float:
     np.maximum.at(largest, owner, np.abs(weights))
     # A hundredth more than the sum itself: rounding may have made each leaf half a unit larger.
     bound = 1.01 * (largest.sum() + np.abs(base).sum())
+    if bound == 0:
+        return 0.0
     unit = 2.0 ** math.ceil(math.log2(bound / _FLOAT32_WHOLE))
     for name, values in (("target_weights", weights), ("base_values", base)):
         attribute = attributes[name]

@@ -37,7 +37,7 @@ TESTED_MONTHS = range(10, 13)
 
 _TREES = 100
 _SEED = 0
-_TOLERANCE_MIN = 0.01
+TOLERANCE_MIN = 0.01
 """Largest difference allowed between the exported and the trained model, in minutes."""
 
 _CARD = "card.json"
@@ -92,7 +92,9 @@ class Trained:
     """Whether it was there already, made from the same flights by the same script."""
 
 
-def train(dataset: Path = DATASET, folder: Path = MODEL_DIR) -> Trained:
+def train(
+    dataset: Path = DATASET, folder: Path = MODEL_DIR, *, tolerance_min: float = TOLERANCE_MIN
+) -> Trained:
     """Make `folder` hold the model trained on `dataset`; one that is right already is kept.
 
     Raises `NotFaithful` when the export changes what the model says.
@@ -109,10 +111,10 @@ def train(dataset: Path = DATASET, folder: Path = MODEL_DIR) -> Trained:
     tested, happened = _flights(dataset, TESTED_MONTHS)
     predicted = score(onnx, tested)[:, 0].astype(np.float64)
     difference = float(np.abs(predicted - (tested[:, 0] + model.predict(tested))).max())
-    if difference > _TOLERANCE_MIN:
+    if difference > tolerance_min:
         raise NotFaithful(
             f"the exported model is {difference:g} minutes off the trained one, more than "
-            f"{_TOLERANCE_MIN:g}: check the versions of scikit-learn and skl2onnx"
+            f"{tolerance_min:g}: check the versions of scikit-learn and skl2onnx"
         )
     report = Report(
         trained_rows=len(late),
@@ -159,7 +161,7 @@ def _fit(features: np.ndarray, gain: np.ndarray) -> Any:
     judge a flight that left later than any before.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     model = HistGradientBoostingRegressor(max_iter=_TREES, early_stopping=False, random_state=_SEED)
     # OpenMP's threads spin while they wait for each other: on two cores with other work, one
