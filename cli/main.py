@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import models
+from cli.score import score
 
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as shells expect it."""
@@ -46,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would double the time to show it
     pretty_exceptions_enable=False,
 )
+app.command()(score)
 app.add_typer(models.app, name="models")
 
 

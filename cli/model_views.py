@@ -128,7 +128,8 @@ def _pointing(aliases: Sequence[Alias]) -> str:
 
 def _short(digest: str) -> str:
     kind, _, hexadecimal = digest.partition(":")
-    return f"{kind}:{hexadecimal[:_DIGEST_CHARS]}"
+    origin = "metadata " if kind.startswith("metadata") else ""
+    return f"{origin}{hexadecimal[:_DIGEST_CHARS]}"
 
 
 def _minute(moment: datetime | None) -> str:

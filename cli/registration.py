@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.settings import LocalSettings
-from cli.stack.repository import lay_out
+from cli.stack.repository import ModelNotServable, lay_out
 from cli.stack.triton import LocalTriton
 from inference.errors import SignatureMismatch
 from inference.settings import InferenceSettings
@@ -88,6 +88,8 @@ def register_file(
     `InvalidName`, `StackError`, `InferenceError` or `RegistryError`.
     """
     check_name(name, "model")
+    if not onnx.is_file():
+        raise ModelNotServable(f"no ONNX file {onnx}: check the path")
     digest = file_digest(onnx)
     model = served_name(name, digest)
     env_dir, repository = local.triton_env_dir, local.repository_dir
@@ -137,11 +139,15 @@ def register_served(
 async def _ask(
     urls: Sequence[str], model: str, version: str, *, settings: InferenceSettings, load: bool
 ) -> Served:
-    async with asyncio.TaskGroup() as group:
-        asked = [
-            group.create_task(_ask_one(url, model, version, settings=settings, load=load))
-            for url in urls
-        ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(_ask_one(url, model, version, settings=settings, load=load))
+                for url in urls
+            ]
+    except ExceptionGroup as failed:
+        # One server that cannot answer is reason enough; the others are not asked to the end.
+        raise failed.exceptions[0] from failed
     first, *others = [task.result() for task in asked]
     for url, other in zip(urls[1:], others, strict=True):
         if other.signature != first.signature:

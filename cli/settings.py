@@ -40,4 +40,4 @@ class LocalSettings(BaseSettings):
     @property
     def servers_dir(self) -> Path:
         """Logs and state of local servers."""
-        return self.data_dir / "servers"
+        return self.data_dir / "triton"

@@ -39,6 +39,8 @@ class NumberProfile:
     """Sum of the squared distances from the mean."""
     histogram: Histogram = field(default_factory=Histogram)
     """Of the finite numbers."""
+    whole: bool = False
+    """Whether they are integers or truth values."""
 
     @property
     def std(self) -> float:
@@ -55,7 +57,7 @@ class NumberProfile:
         infinite = len(wide) - len(finite) - nan
         histogram = Histogram.of(finite, finest=0) if whole else Histogram.of(finite)
         if not len(finite):
-            return cls(nan=nan, infinite=infinite, histogram=histogram)
+            return cls(nan=nan, infinite=infinite, histogram=histogram, whole=whole)
         with np.errstate(over="ignore"):
             mean = float(finite.mean())
             squares = float(np.square(finite - mean).sum())
@@ -68,6 +70,7 @@ class NumberProfile:
             mean=_finite(mean),
             squares=_finite(squares),
             histogram=histogram,
+            whole=whole,
         )
 
     def __add__(self, other: "NumberProfile") -> "NumberProfile":
@@ -84,6 +87,7 @@ class NumberProfile:
             mean=_finite(self.mean + apart * share),
             squares=_finite(self.squares + other.squares + apart * apart * self.count * share),
             histogram=self.histogram + other.histogram,
+            whole=self.whole or other.whole,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +102,7 @@ class NumberProfile:
             "mean": self.mean,
             "squares": self.squares,
             "histogram": self.histogram.to_json(),
+            "whole": self.whole,
         }
 
     @classmethod
@@ -105,7 +110,8 @@ class NumberProfile:
         """Read what `to_json` returned."""
         numbers = {name: value[name] for name in ("min", "max", "mean", "squares")}
         counts = {name: int(value[name]) for name in ("count", "nan", "infinite")}
-        return cls(**counts, **numbers, histogram=Histogram.from_json(value["histogram"]))
+        histogram = Histogram.from_json(value["histogram"])
+        return cls(**counts, **numbers, histogram=histogram, whole=bool(value["whole"]))
 
 
 @dataclass(frozen=True, slots=True)

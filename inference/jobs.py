@@ -52,18 +52,18 @@ class BatchJob(BaseModel):
         description="Accept NaN and infinity in the model's floating-point outputs instead of "
         "quarantining those rows.",
     )
-    max_quarantined_fraction: float = Field(
-        default=0.0,
+    max_quarantined_fraction: float | None = Field(
+        default=None,
         ge=0.0,
         le=1.0,
-        description="Largest share of rows that may go to the quarantine; the job fails above it "
-        "and publishes nothing. Strict unless said otherwise.",
+        description="Largest share of rows that may go to the quarantine; above it the job fails "
+        "and publishes nothing. When neither this nor a number of rows is given, none may.",
     )
     max_quarantined_rows: int | None = Field(
         default=None,
         ge=0,
-        description="Largest number of rows that may go to the quarantine; checked beside the "
-        "fraction.",
+        description="Largest number of rows that may go to the quarantine; the smaller of both "
+        "limits counts.",
     )
     replace: bool = Field(
         default=False,

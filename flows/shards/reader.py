@@ -1,6 +1,6 @@
 """Stream the rows of a shard from its file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -23,7 +23,7 @@ def read_shard(
     *,
     batch_rows: int,
     groups: range | None = None,
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """Yield the shard's rows in file order, `columns` in the order given.
 
     No record batch crosses a row group, none has more than `batch_rows` rows or none at all.

@@ -55,7 +55,8 @@ class Shard:
     """Uncompressed bytes of the columns that the job reads."""
 
     def __str__(self) -> str:
-        return f"shard {self.index} ({self.file.key}, rows {self.row_start}…{self.row_start + self.rows - 1})"
+        last = self.row_start + self.rows - 1
+        return f"shard {self.index} ({self.file.key}, rows {self.row_start}…{last})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class QuarantinedRow:
     stage: str
     """Where it failed: `encode`, `model` or `answer`."""
     reason: str
-    """Short and the same for the same cause, so that reasons can be counted: `null in dep_delay`."""
+    """Short, the same for the same cause so that reasons can be counted: `null in dep_delay`."""
     detail: str = ""
     """What the reason leaves out: the value at fault, or the server's own words."""
 

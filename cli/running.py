@@ -1,0 +1,54 @@
+"""Run a job in this process, with its servers, its progress and its report on the terminal."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from cli import report_view
+from cli.progress import shown
+from cli.servers import Servers, servers
+from cli.settings import LocalSettings
+from flows.progress import observed_by
+from flows.report_data import JobReport
+from inference.jobs import BatchJob
+from registry.catalog import Catalog
+from registry.domain import ModelRef
+from registry.settings import RegistrySettings
+from registry.store import open_store
+
+
+def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
+    """Score the dataset, with local servers where none are configured; raises the job's error."""
+    console = Console()
+    with started(console, local, models=[_served_name(job)]) as running:
+        report = run_job(job, console)
+        report_view.show(report, console, running)
+    return report
+
+
+@contextmanager
+def started(console: Console, local: LocalSettings, *, models: list[str]) -> Iterator[Servers]:
+    """Start the servers that are not configured, saying so."""
+    with console.status("starting servers") as status, servers(local, models=models) as running:
+        status.stop()
+        yield running
+
+
+def run_job(job: BatchJob, console: Console) -> JobReport:
+    """Score the dataset in this process; the environment names the servers."""
+    # Imports Prefect, which reads the environment then.
+    from flows.batch_inference import batch_inference
+
+    with shown(console) as observer, observed_by(observer):
+        return asyncio.run(batch_inference(job))
+
+
+def _served_name(job: BatchJob) -> str:
+    """Return the name by which a local server has to load the job's model."""
+    store = open_store(RegistrySettings())
+    try:
+        return Catalog(store).resolve(ModelRef.parse(job.model)).served_name
+    finally:
+        store.close()

@@ -1,0 +1,82 @@
+"""Have the servers that scoring needs: the configured ones, or local ones for a command's life."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.settings import LocalSettings
+from cli.stack.prefect_server import LocalPrefect
+from cli.stack.triton import LocalTriton
+
+_TEMPLATE = "prefect/template"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where a command's servers are."""
+
+    triton_urls: tuple[str, ...]
+    """gRPC addresses."""
+    prefect_ui: str | None
+    """Prefect's page; None when its API address does not tell."""
+    local_triton: bool
+    """Whether Triton was started for this command."""
+
+
+@contextmanager
+def servers(local: LocalSettings, *, models: Sequence[str] = ()) -> Iterator[Servers]:
+    """Give the servers that `NIGHTSHIFT_TRITON_URLS` or `PREFECT_API_URL` name; start the others.
+
+    A Triton that is started here loads `models`. The environment of this process then names all
+    of them, so Prefect must not have been imported before. Raises `StackError`.
+    """
+    urls = os.environ.get("NIGHTSHIFT_TRITON_URLS")
+    api = os.environ.get("PREFECT_API_URL")
+    before = dict(os.environ)
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        # Both take seconds, most of them waiting; each is stopped if the other fails.
+        triton = prefect = None
+        if urls is None:
+            triton = local_triton(local, models)
+            stack.callback(triton.stop)
+        if api is None:
+            prefect = local_prefect(local)
+            stack.callback(prefect.stop)
+        started = [threads.submit(server.start) for server in (triton, prefect) if server]
+        for start in started:
+            start.result()
+        if triton is not None:
+            os.environ["NIGHTSHIFT_TRITON_URLS"] = triton.grpc_url
+        if prefect is not None:
+            os.environ.update(prefect.client_environment())
+        # People read our lines; Prefect's own go to its page.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        try:
+            yield Servers(
+                triton_urls=tuple(os.environ["NIGHTSHIFT_TRITON_URLS"].split(",")),
+                prefect_ui=os.environ["PREFECT_API_URL"].removesuffix("/api"),
+                local_triton=triton is not None,
+            )
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def local_triton(local: LocalSettings, models: Sequence[str]) -> LocalTriton:
+    """Describe a Triton server on this machine's model repository."""
+    local.repository_dir.mkdir(parents=True, exist_ok=True)
+    return LocalTriton(
+        local.repository_dir.absolute(),
+        local.triton_env_dir,
+        models=models,
+        state_dir=local.servers_dir,
+    )
+
+
+def local_prefect(local: LocalSettings) -> LocalPrefect:
+    """Describe the Prefect server whose history this machine keeps."""
+    home: Path = local.data_dir / "prefect"
+    return LocalPrefect(home / "server", template=local.data_dir / _TEMPLATE)

@@ -1,0 +1,115 @@
+"""Score a dataset: resolve, plan, score, publish, report.
+
+Start here. `batch_inference` is the Prefect flow that `nightshift score`, a deployment or a
+plain call runs. Each step is a task of `flows.tasks`, and the work behind a step is in a module
+that knows no Prefect. What was scored is decided by the parts in the output alone: run the same
+job again, after whatever happened, and it continues from them.
+"""
+
+from prefect import flow
+
+from flows import tasks
+from flows.budget import ErrorBudget
+from flows.planning import JobPlan
+from flows.progress import JobProgress
+from flows.report_data import JobReport
+from flows.rounds import score_in_rounds
+from flows.runtime import Runtime, open_runtime
+from flows.scoring_job import ScoringJob
+from flows.shards.claim import withdraw_claim
+from flows.shards.commit import Adopted, Committed
+from flows.shards.part_writer import scratch_folder
+from flows.shards.types import Shard
+from flows.tasks import whole
+from flows.threads import in_thread
+from flows.watching import watched
+from inference.jobs import BatchJob
+from registry.domain import ModelVersion
+
+
+@flow(name="batch-inference", flow_run_name="score {job.model}", persist_result=False)
+async def batch_inference(job: BatchJob) -> JobReport:
+    """Score a Parquet dataset with a registered model, exactly once.
+
+    Raises what stands in the way as an error of one line: a `JobError`, `ShardError`,
+    `MappingError`, `InferenceError` or `RegistryError`. Nothing is published then.
+    """
+    progress = JobProgress()
+    async with open_runtime() as runtime:
+        progress.health = runtime.pool.health
+        async with watched(progress, interval_s=runtime.scoring.progress_interval_s):
+            model = await tasks.resolve(whole(runtime), job)
+            progress.enter("plan")
+            plan = await tasks.plan(whole(runtime), job, whole(model))
+            progress.planned(rows=plan.rows, shards=len(plan.shards))
+            progress.enter("score")
+            scored = await _score(job, runtime, model, plan, progress)
+            progress.enter("publish")
+            manifest = await tasks.publish(
+                whole(runtime), job, whole(plan), whole(scored), progress.seconds()
+            )
+            progress.enter("report")
+            return await tasks.report(
+                job, whole(model), whole(plan), whole(manifest), whole(scored), progress.seconds()
+            )
+
+
+async def _score(
+    job: BatchJob, runtime: Runtime, model: ModelVersion, plan: JobPlan, progress: JobProgress
+) -> list[Committed | Adopted]:
+    """Score what is left of the plan; an output in which nothing was committed is given up."""
+    try:
+        scoring_job = _scoring_job(job, runtime, model, plan, progress)
+        return await _score_shards(scoring_job, plan.left)
+    except BaseException:
+        await in_thread(withdraw_claim, plan.output, plan.fingerprint)
+        raise
+
+
+def _scoring_job(
+    job: BatchJob, runtime: Runtime, model: ModelVersion, plan: JobPlan, progress: JobProgress
+) -> ScoringJob:
+    budget = ErrorBudget(
+        total_rows=plan.rows,
+        max_fraction=job.max_quarantined_fraction,
+        max_rows=job.max_quarantined_rows,
+    )
+    for record in plan.committed.values():
+        own = record.provenance
+        progress.adopted(rows=own.rows_in, quarantined=own.rows_quarantined)
+        budget.charge_counted(own.shard, own.reasons)
+    return ScoringJob(
+        dataset=plan.dataset,
+        output=plan.output,
+        model=model,
+        mapping=plan.mapping,
+        fingerprint=plan.fingerprint,
+        allow_non_finite=job.allow_non_finite,
+        pool=runtime.pool,
+        buffers=runtime.buffers,
+        budget=budget,
+        progress=progress,
+        scratch=scratch_folder(plan.output, runtime.files, plan.fingerprint.digest),
+        scoring=runtime.scoring,
+        files=runtime.files,
+        utc_now=runtime.utc_now,
+    )
+
+
+async def _score_shards(job: ScoringJob, shards: tuple[Shard, ...]) -> list[Committed | Adopted]:
+    """Score shards as tasks: retries within a round, rounds while the pool stays away."""
+    settings = job.scoring
+    score = tasks.score.with_options(
+        retries=len(settings.task_retry_delays_s),
+        retry_delay_seconds=list(settings.task_retry_delays_s),
+    )
+    scored: list[Committed | Adopted] = []
+
+    async def score_one(shard: Shard) -> None:
+        scored.append(await score(whole(job), whole(shard), shard.index))
+
+    job.pool.watch(job.model.served_name, job.model.served_version)
+    await score_in_rounds(
+        shards, score_one, in_flight=settings.shards_in_flight, rounds=settings.rounds
+    )
+    return scored

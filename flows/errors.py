@@ -1,0 +1,37 @@
+"""The errors of a job as a whole.
+
+JobError
+├── BudgetExceeded      more rows went to the quarantine than the job allows
+└── JobUnfinished       the pool stayed away; what was committed is kept, run the job again
+"""
+
+from collections.abc import Sequence
+
+
+class JobError(Exception):
+    """A job that cannot publish its output."""
+
+
+class BudgetExceeded(JobError):
+    """More rows cannot be scored than the job allows."""
+
+    def __init__(self, *, quarantined: int, allowed: int, reasons: Sequence[str]) -> None:
+        named = "; ".join(reasons) or "no reason was given"
+        limit = "no row may be quarantined" if allowed == 0 else f"{allowed:,} rows may be"
+        super().__init__(
+            f"at least {quarantined:,} rows cannot be scored and {limit} ({named}): "
+            "mend the rows, or allow more with --max-quarantined 5% (or a number of rows)"
+        )
+        self.quarantined = quarantined
+        self.allowed = allowed
+
+
+class JobUnfinished(JobError):
+    """Some shards could not be scored because no server answered for long."""
+
+    def __init__(self, *, shards_left: int, shards: int, cause: str) -> None:
+        super().__init__(
+            f"{shards_left} of {shards} shards are not scored yet ({cause}); what is done is "
+            "kept: run the same job again when the servers are back and it continues"
+        )
+        self.shards_left = shards_left

@@ -1,0 +1,43 @@
+"""Publish the parts that a job has, or finish the publication of an earlier run."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from flows.planning import JobPlan, lineage_of
+from flows.profile import merge_profiles
+from flows.shards.commit import Adopted, Committed
+from flows.shards.manifest import Manifest
+from flows.shards.publish import finish_publication, publish
+from inference.jobs import BatchJob
+
+
+def publish_job(
+    job: BatchJob,
+    plan: JobPlan,
+    scored: Sequence[Committed | Adopted],
+    *,
+    timings: Mapping[str, float],
+    now: datetime,
+    threads: int,
+) -> Manifest:
+    """Return the manifest that counts. Blocks; safe to repeat. Raises as `publish` does.
+
+    `scored` is what this run did; with `plan.committed` it is every part.
+    """
+    if plan.claim.published is not None:
+        finish_publication(plan.output, plan.claim.published)
+        return plan.claim.published
+    records = [*plan.committed.values(), *(done.record for done in scored)]
+    merged = merge_profiles(record.provenance.outputs for record in records)
+    return publish(
+        plan.output,
+        plan.fingerprint,
+        plan.shards,
+        plan.claim,
+        replace=job.replace,
+        lineage=lineage_of(job),
+        outputs={name: profile.to_json() for name, profile in merged.items()},
+        timings=timings,
+        now=now,
+        threads=threads,
+    )

@@ -1,0 +1,64 @@
+"""Open what a scoring process works with: registry, pool, buffers. Its composition root."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flows.settings import ScoringSettings
+from flows.shards.settings import S3Settings, ShardSettings
+from inference.pool import Pool
+from inference.settings import InferenceSettings
+from inference.shared_memory import BufferPool
+from inference.triton import TritonServer
+from registry.catalog import Catalog
+from registry.settings import RegistrySettings
+from registry.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What every job of the process uses."""
+
+    catalog: Catalog
+    """The registry."""
+    pool: Pool
+    """The Triton servers."""
+    buffers: BufferPool
+    """Memory for inputs, shared with servers on this host."""
+    scoring: ScoringSettings
+    """How much is done at a time."""
+    files: ShardSettings
+    """How files are read and written."""
+    s3: S3Settings
+    """How S3 is reached."""
+    utc_now: Callable[[], datetime]
+    """The time, for records."""
+
+
+@asynccontextmanager
+async def open_runtime() -> AsyncIterator[Runtime]:
+    """Open everything from the environment's settings for the length of the block.
+
+    Raises `ValidationError` for a setting that is not valid, `RegistryUnavailable`.
+    """
+    store = open_store(RegistrySettings())
+    inference = InferenceSettings()
+    try:
+        servers = [TritonServer(url, settings=inference) for url in inference.triton_urls]
+        async with Pool(servers, inference) as pool:
+            buffers = BufferPool(servers, enabled=inference.shared_memory)
+            try:
+                yield Runtime(
+                    catalog=Catalog(store),
+                    pool=pool,
+                    buffers=buffers,
+                    scoring=ScoringSettings(),
+                    files=ShardSettings(),
+                    s3=S3Settings(),
+                    utc_now=lambda: datetime.now(UTC),
+                )
+            finally:
+                await buffers.close()
+    finally:
+        store.close()

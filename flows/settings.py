@@ -1,0 +1,33 @@
+"""How much a scoring process does at a time."""
+
+import os
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ScoringSettings(BaseSettings):
+    """Read from `NIGHTSHIFT_…` variables; bounds the memory of a scoring process."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_", frozen=True, extra="ignore")
+
+    shards_in_flight: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
+    """Shards scored at the same time. One a core: each keeps about one core busy decoding."""
+    microbatches_in_flight: int = Field(default=4, ge=1)
+    """Requests that one shard keeps at the servers. Triton works on one while the next two wait
+    in its queue; more only adds memory."""
+    microbatch_bytes: int = Field(default=4 << 20, ge=1)
+    """Bytes of inputs a request aims at. Below 1 MiB the cost of a request shows, above 8 MiB
+    buffers fall out of the cores' caches."""
+    microbatch_max_rows: int = Field(default=16_384, ge=1)
+    """Most rows of a request, however narrow they are: narrow rows are dear for the model, not
+    for the wire, and a refused request is bisected."""
+    task_retry_delays_s: tuple[float, ...] = (1, 2, 5, 15, 30)
+    """Seconds before the tries of a shard whose pool was away. Together they outlast one
+    cool-down of a breaker."""
+    rounds: int = Field(default=3, ge=1)
+    """Times that shards which found no server are handed out, retries within each."""
+    model_wait_s: float = Field(default=60.0, ge=0)
+    """Longest wait for a model that the servers know and are still loading."""
+    progress_interval_s: float = Field(default=0.25, gt=0)
+    """Seconds between two looks at the counters."""

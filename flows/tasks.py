@@ -1,0 +1,105 @@
+"""The steps of a job as Prefect tasks: one call each, with its retries."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
+from prefect.tasks import Task
+from prefect.utilities.annotations import quote
+
+from flows import resolution, scoring
+from flows.planning import JobPlan, plan_job
+from flows.publication import publish_job
+from flows.report_artifacts import show_report
+from flows.report_data import JobReport
+from flows.reporting import write_report
+from flows.runtime import Runtime
+from flows.scoring_job import ScoringJob
+from flows.shards.commit import Adopted, Committed
+from flows.shards.errors import StoreUnavailable
+from flows.shards.manifest import Manifest
+from flows.shards.types import Shard
+from flows.threads import in_thread
+from inference.errors import TransientError
+from inference.jobs import BatchJob
+from registry.domain import ModelVersion
+
+T = TypeVar("T")
+
+
+def whole(value: T) -> T:
+    """Hand `value` to a task as it is: Prefect would look through all it holds for futures."""
+    return cast(T, quote(value))
+
+
+async def may_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Say whether a failed try may succeed without anything being changed."""
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, TransientError | StoreUnavailable)
+
+
+@task(name="resolve", cache_policy=NO_CACHE, persist_result=False)
+async def resolve(runtime: Runtime, job: BatchJob) -> ModelVersion:
+    """Pin the model version that the job names."""
+    return await resolution.resolve(
+        job.model, runtime.catalog, runtime.pool, wait_s=runtime.scoring.model_wait_s
+    )
+
+
+@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
+async def plan(runtime: Runtime, job: BatchJob, model: ModelVersion) -> JobPlan:
+    """Decide what is scored, before anything is."""
+    return await in_thread(
+        plan_job, job, model, files=runtime.files, s3=runtime.s3, now=runtime.utc_now()
+    )
+
+
+@task(
+    name="score-shard",
+    task_run_name="shard-{index}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=may_retry,
+    retry_jitter_factor=0.3,
+)
+async def score(job: ScoringJob, shard: Shard, index: int) -> Committed | Adopted:
+    """Score one shard; the flow says how often it is tried again, with which delays."""
+    return await scoring.score_shard(job, shard, attempt=task_run.run_count or 1)
+
+
+@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+async def report(
+    job: BatchJob,
+    model: ModelVersion,
+    plan: JobPlan,
+    manifest: Manifest,
+    scored: Sequence[Committed | Adopted],
+    seconds: Mapping[str, float],
+) -> JobReport:
+    """Write the report beside the manifest and show it on the run's page."""
+    told = await in_thread(write_report, job, model, plan, manifest, scored, seconds)
+    await show_report(told)
+    return told
+
+
+@task(name="publish", cache_policy=NO_CACHE, persist_result=False)
+async def publish(
+    runtime: Runtime,
+    job: BatchJob,
+    plan: JobPlan,
+    scored: Sequence[Committed | Adopted],
+    timings: Mapping[str, float],
+) -> Manifest:
+    """Publish all parts at once."""
+    return await in_thread(
+        publish_job,
+        job,
+        plan,
+        scored,
+        timings=timings,
+        now=runtime.utc_now(),
+        threads=runtime.files.footer_threads,
+    )

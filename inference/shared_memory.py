@@ -1,0 +1,159 @@
+"""Lend buffers that a Triton server on the same host reads without a copy over a socket.
+
+A buffer is a file in `/dev/shm` that has a name only while the servers map it; the name is
+removed right after, so a process that dies leaves nothing behind. An array that lies in a buffer
+is recognised by its address: a request names its buffer, and `TritonServer` sends the place
+instead of the bytes to a server that has it mapped.
+
+Answers do not come back this way. A server that was given up on may still write into memory it
+has mapped, which by then would hold another answer; reading the wrong rows for an answer that
+nobody waits for harms no one.
+"""
+
+import math
+import mmap
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from inference.tensors import Array
+
+_SHM = Path("/dev/shm")
+_ALIGNMENT = 64
+"""Bytes; one cache line, which is also what Arrow aligns its buffers to."""
+
+
+class Buffer:
+    """A span of memory for the inputs of one microbatch.
+
+    Without memory of its own it lends ordinary arrays, so that callers need not know which.
+    """
+
+    def __init__(self, name: str = "", memory: mmap.mmap | None = None) -> None:
+        self.name = name
+        """Under which servers map it; empty for ordinary memory."""
+        self._bytes = np.frombuffer(memory if memory is not None else b"", dtype=np.uint8)
+        self._address = int(self._bytes.ctypes.data)
+        self._used = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 for ordinary memory."""
+        return int(self._bytes.size)
+
+    def allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Return an uninitialised C-contiguous array, in the buffer if it still has room."""
+        stop = self._used + math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or stop > self.size:
+            return np.empty(shape, dtype)
+        view = self._bytes[self._used : stop].view(dtype).reshape(shape)
+        self._used = -(-stop // _ALIGNMENT) * _ALIGNMENT
+        return view
+
+    def locate(self, array: Array) -> int | None:
+        """Return the offset in bytes of `array` in this buffer, None if it lies elsewhere."""
+        if not self.size or not array.flags.c_contiguous:
+            return None
+        offset = int(array.ctypes.data) - self._address
+        return offset if offset >= 0 and offset + array.nbytes <= self.size else None
+
+    def reset(self) -> None:
+        """Give all of it to the next user; arrays that were allocated lose their content."""
+        self._used = 0
+
+
+class MapsBuffers(Protocol):
+    """What this module asks of a server."""
+
+    async def map_buffer(self, name: str, key: str, size: int) -> bool:
+        """Map the POSIX shared memory `key` as `name`; False if the server cannot."""
+        ...
+
+    async def unmap_buffer(self, name: str) -> None:
+        """Forget a buffer; nothing happens when it is not mapped."""
+        ...
+
+    def maps(self, name: str) -> bool:
+        """Whether the server still has the buffer, as far as is known."""
+        ...
+
+
+class BufferPool:
+    """Buffers that the servers of a pool have mapped, each lent to one user at a time.
+
+    For one event loop. Where no server can see this host's memory, ordinary memory is lent.
+    """
+
+    def __init__(self, servers: Sequence[MapsBuffers], *, enabled: bool) -> None:
+        self._servers = servers
+        self._enabled = enabled and _SHM.is_dir()
+        self._free: list[Buffer] = []
+        self._mapped_by: dict[str, list[MapsBuffers]] = {}
+
+    async def lease(self, size: int) -> Buffer:
+        """Return a buffer of at least `size` bytes, or one of ordinary memory."""
+        for index, buffer in enumerate(self._free):
+            if buffer.size >= size:
+                return self._free.pop(index)
+        if not self._enabled or size <= 0:
+            return Buffer()
+        return await self._create(size)
+
+    async def release(self, buffer: Buffer) -> None:
+        """Take a buffer back; one that a restarted server no longer knows is not lent again."""
+        if not buffer.size:
+            return
+        buffer.reset()
+        if all(server.maps(buffer.name) for server in self._mapped_by[buffer.name]):
+            self._free.append(buffer)
+        else:
+            await self._drop(buffer)
+
+    async def close(self) -> None:
+        """Have the servers forget the buffers of this pool, and only these."""
+        for buffer in self._free:
+            await self._drop(buffer)
+        self._free.clear()
+
+    async def _drop(self, buffer: Buffer) -> None:
+        for server in self._mapped_by.pop(buffer.name):
+            await server.unmap_buffer(buffer.name)
+
+    async def _create(self, size: int) -> Buffer:
+        name = f"nightshift-{os.getpid()}-{uuid.uuid4().hex}"
+        path = _SHM / name
+        try:
+            memory = _create_file(path, size)
+        except OSError:
+            self._enabled = False  # /dev/shm is full: scoring goes on, over the socket
+            return Buffer()
+        try:
+            mapped_by = [
+                server
+                for server in self._servers
+                if await server.map_buffer(name, f"/{name}", size)
+            ]
+        finally:
+            path.unlink()
+        if not mapped_by:
+            self._enabled = False
+            return Buffer()
+        self._mapped_by[name] = mapped_by
+        return Buffer(name, memory)
+
+
+def _create_file(path: Path, size: int) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        # Takes the pages now: a write beyond what /dev/shm can hold would kill the process.
+        os.posix_fallocate(descriptor, 0, size)
+        return mmap.mmap(descriptor, size)
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
