@@ -30,7 +30,7 @@ class ServerEnded(StackError):
 
     def __init__(self, name: str, status: int, log: Path, last_lines: str) -> None:
         super().__init__(
-            f"{name} ended with status {status} before it was ready; its log {log} ends: "
+            f"{name} ended with status {status} before it was ready; its log {log} says: "
             f"{last_lines}"
         )
         self.status = status
@@ -42,7 +42,7 @@ class ServerNotReady(StackError):
 
     def __init__(self, name: str, deadline_s: float, log: Path, last_lines: str) -> None:
         super().__init__(
-            f"{name} was not ready after {deadline_s:g} s; its log {log} ends: {last_lines}"
+            f"{name} was not ready after {deadline_s:g} s; its log {log} says: {last_lines}"
         )
 
 

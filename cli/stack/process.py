@@ -142,13 +142,14 @@ class GuardedProcess:
             self._guard.wait()
 
     def last_lines(self) -> str:
-        """Return the end of the log on one line."""
+        """Return on one line what the log says of an error, else how it ends."""
         try:
             text = self.log.read_text(errors="replace")
         except FileNotFoundError:
             return "(no log)"
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return " | ".join(lines[-_LAST_LINES:]) or "(nothing)"
+        errors = [line for line in lines if line.lower().startswith("error:")]
+        return " | ".join(errors[-1:] or lines[-_LAST_LINES:]) or "(nothing)"
 
     def __enter__(self) -> Self:
         self.start()

@@ -111,11 +111,13 @@ class LocalTriton:
         return self._state_dir / "logs" / f"{self._identity}.log"
 
     def start(self) -> Self:
-        """Start the server, await the models.
+        """Start the server, await the models; after a `stop` or its death it may start again.
 
         Raises `PortTaken`, `ServerEnded` (with Triton's own words, for example why a model does
         not load) or `ServerNotReady`.
         """
+        if self._process is not None and self._process.status() is None:
+            raise RuntimeError(f"{_NAME} runs already")
         if self._wanted_ports is not None:
             ports = self._wanted_ports
             require_free(_NAME, (ports.http, ports.grpc, ports.metrics))
@@ -182,6 +184,9 @@ class LocalTriton:
             status, body = self._ask("GET", "/v2")
             if status != 200 or json.loads(body).get("name") != self._identity:
                 return False
+            # Triton ends itself when its metrics port is taken, but only after it is ready.
+            if self._ask("GET", "/metrics", port=self.ports.metrics)[0] != 200:
+                return False
             return all(self.ready(model) for model in self._models)
         except (OSError, http.client.HTTPException, ValueError):
             return False
@@ -211,8 +216,11 @@ class LocalTriton:
             words = " ".join(body.decode(errors="replace").split())
             raise ModelNotLoaded(f"{_NAME} did not {action} {model}: {words} (log: {self.log})")
 
-    def _ask(self, method: str, path: str, *, timeout_s: float = 2.0) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(LOOPBACK, self.ports.http, timeout=timeout_s)
+    def _ask(
+        self, method: str, path: str, *, port: int | None = None, timeout_s: float = 2.0
+    ) -> tuple[int, bytes]:
+        port = self.ports.http if port is None else port
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
