@@ -1,0 +1,165 @@
+"""Check the edge of the process: exit codes, one-line errors, a fast start."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from pydantic import BaseModel
+from typer.testing import CliRunner
+
+from cli.main import Edge
+from flows.errors import JobError
+from inference.errors import ServerUnreachable
+from registry.domain import check_name
+from registry.settings import RegistrySettings
+from tests.cli.conftest import Command
+
+ROOT = Path(__file__).parents[2]
+
+
+class Named(BaseModel):
+    """Something that can be invalid."""
+
+    name: str
+
+
+def failing(error: BaseException) -> typer.Typer:
+    """Return a program whose one command fails with `error`."""
+    program = typer.Typer(cls=Edge, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+    @program.command()
+    def fail() -> None:
+        raise error
+
+    @program.callback()
+    def nothing() -> None:
+        """Makes it a program of commands."""
+
+    return program
+
+
+def caught(call: Callable[..., object], *arguments: object) -> ValueError:
+    """Return what the call raises."""
+    try:
+        call(*arguments)
+    except ValueError as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def expected_failures() -> Iterator[tuple[BaseException, str]]:
+    """One error of each kind, with the line that a person shall read."""
+    yield ServerUnreachable("no server\n  at x: start it"), "no server at x: start it"
+    yield JobError("the job is odd"), "the job is odd"
+    yield JobError(), "JobError"
+    yield caught(check_name, "a/b", "model"), "model name 'a/b' is not allowed: use 1 to 128"
+    yield OSError(errno.ENOSPC, "No space left on device", "x"), "[Errno 28] No space left"
+    yield (
+        ExceptionGroup("many", [ExceptionGroup("more", [ServerUnreachable("the first")])]),
+        "the first",
+    )
+    yield (
+        caught(lambda: RegistrySettings(database_busy_timeout_s=-1)),
+        "setting NIGHTSHIFT_* is not valid: database_busy_timeout_s: Input should be greater",
+    )
+    yield caught(lambda: Named(name=1)), "Named is not valid: name: Input should be a valid string"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("error", "line"), list(expected_failures()))
+def test_an_expected_error_is_one_line(error: BaseException, line: str) -> None:
+    """`error:` with what happened, on standard error, and exit code 1."""
+    result = CliRunner().invoke(failing(error), ["fail"])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {line}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [KeyError("fault"), ExceptionGroup("g", [KeyError("fault")])])
+def test_a_fault_in_the_program_keeps_its_traceback(error: Exception) -> None:
+    """What no one expected is not dressed up as an error of the user's."""
+    assert CliRunner().invoke(failing(error), ["fail"]).exception is error
+
+
+def test_a_closed_pipe_is_no_error_of_ours() -> None:
+    """`nightshift … | head` ends without words."""
+    result = CliRunner().invoke(failing(BrokenPipeError(errno.EPIPE, "Broken pipe")), ["fail"])
+    assert (result.exit_code, result.stderr) == (1, "")
+
+
+def test_interrupting_says_so() -> None:
+    """Ctrl-C is exit code 130 with a word, without a traceback."""
+    result = CliRunner().invoke(failing(KeyboardInterrupt()), ["fail"])
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+def test_a_command_line_that_is_not_understood_is_exit_code_2(command: Command) -> None:
+    """A person is told which word it was."""
+    result = command("models", "shew")
+    assert result.exit_code == 2
+    assert "No such command 'shew'" in result.stderr
+
+
+def test_the_version_is_told(command: Command) -> None:
+    """`--version` is one line."""
+    result = command("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("nightshift ")
+    assert result.stdout.count("\n") == 1
+
+
+def test_help_shows_at_once() -> None:
+    """Help loads none of the heavy libraries, so it is there before one has let go of Enter."""
+    heavy = {"grpc", "numpy", "prefect", "pyarrow", "pydantic", "rich", "sqlalchemy"}
+    code = (
+        "import sys; from cli.main import app\n"
+        "try: app(['--help'])\n"
+        f"finally: print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    before = _children_cpu_s()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stderr == "[]\n"
+    assert "models" in done.stdout
+    assert _children_cpu_s() - before < 0.5
+
+
+def _children_cpu_s() -> float:
+    """Return what ended child processes computed: wall time would measure the neighbours too."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_ctrl_c_in_a_real_process_is_exit_code_130(tmp_path: Path) -> None:
+    """A command that is interrupted while it waits ends with one word."""
+    (tmp_path / "waiting.py").write_text(
+        "import time\n"
+        "from cli.main import app\n"
+        "@app.command()\n"
+        "def wait() -> None:\n"
+        "    print('waiting', flush=True)\n"
+        "    time.sleep(60)\n"
+        "app(['wait'])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "waiting.py"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=30)
+    assert (process.returncode, words) == (130, "interrupted\n")

@@ -1,0 +1,90 @@
+"""Check how a model file gets its place on the servers."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.registration import Notes, register_file, register_served, served_name, triton_urls
+from cli.settings import LocalSettings
+from cli.stack.triton import LocalTriton
+from inference.errors import InferenceError, SignatureMismatch
+from inference.settings import InferenceSettings
+from registry.catalog import Catalog
+from registry.domain import check_name
+from tests.cli.stack.onnx_files import linear
+from tests.conftest import TritonFactory
+from tests.contracts.memory_store import MemoryStore
+
+NOTES = Notes(columns={}, description="", by="ada")
+
+
+def test_a_served_name_tells_files_apart_and_is_allowed() -> None:
+    """The file's digest is part of the name, which stays within 128 characters."""
+    digest = "sha256:" + "0123456789abcdef" * 4
+    assert served_name("flights", digest) == "flights.0123456789ab"
+    longest = served_name("x" * 128, digest)
+    assert check_name(longest, "model").endswith(".0123456789ab")
+    assert len(longest) == 128
+
+
+def test_configured_servers_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Nothing is started when the settings name servers."""
+    settings = InferenceSettings(triton_urls=("grpc://a:1", "grpc://b:2"))
+    with triton_urls(settings, LocalSettings(data_dir=tmp_path)) as urls:
+        assert urls == ("grpc://a:1", "grpc://b:2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_are_below_the_data_folder(tmp_path: Path) -> None:
+    """One setting moves everything; each part can be moved alone."""
+    local = LocalSettings(data_dir=tmp_path, model_repository=None, triton_env=None)
+    assert local.repository_dir == tmp_path / "models"
+    assert local.triton_env_dir == tmp_path / "triton-env"
+    assert local.servers_dir == tmp_path / "triton"
+    elsewhere = LocalSettings(model_repository=Path("m"), triton_env=Path("t"))
+    assert (elsewhere.repository_dir, elsewhere.triton_env_dir) == (Path("m"), Path("t"))
+
+
+@pytest.mark.triton
+def test_a_file_that_the_servers_cannot_see_is_refused(
+    triton: LocalTriton, triton_env: Path, tmp_path: Path
+) -> None:
+    """Servers with another model repository than ours say so; nothing is registered."""
+    catalog = Catalog(MemoryStore())
+    local = LocalSettings(data_dir=tmp_path, triton_env=triton_env)
+    onnx = linear(tmp_path / "model.onnx")
+    with pytest.raises(InferenceError, match="sums"):
+        register_file(
+            catalog,
+            "sums",
+            onnx,
+            urls=(triton.grpc_url,),
+            notes=NOTES,
+            settings=InferenceSettings(),
+            local=local,
+        )
+    assert catalog.models() == ()
+
+
+@pytest.mark.triton
+def test_servers_that_disagree_are_refused(
+    triton: LocalTriton, triton_factory: TritonFactory, tmp_path: Path
+) -> None:
+    """One name with two signatures in a pool is found out before it is registered."""
+    folder = tmp_path / "models" / "linear"
+    (folder / "1").mkdir(parents=True)
+    original = Path(__file__).parents[1] / "models" / "linear"
+    config = (original / "config.pbtxt").read_text().replace("64", "63")
+    (folder / "config.pbtxt").write_text(config)
+    (folder / "1" / "model.py").write_bytes((original / "1" / "model.py").read_bytes())
+    other = triton_factory(tmp_path / "models", models=["linear"])
+    with pytest.raises(SignatureMismatch, match=r"another signature on grpc://.* bring the"):
+        register_served(
+            Catalog(MemoryStore()),
+            "lines",
+            model="linear",
+            version="1",
+            urls=(triton.grpc_url, other.grpc_url),
+            notes=NOTES,
+            settings=InferenceSettings(),
+        )
