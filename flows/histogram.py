@@ -12,8 +12,8 @@ MAX_BINS = 1024
 _BITS = 40
 """Bins are never finer than the largest magnitude by so many powers of two, so that every index
 is a small integer."""
-_FINEST = -1100
-"""Exponent for zeros alone; below every float64."""
+_FINEST = -1060
+"""Exponent for zeros alone; just above the smallest float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Histogram:
         return sum(self.counts)
 
     def edge(self, index: int) -> float:
-        """Return where a bin begins."""
-        return math.ldexp(index, self.exponent)
+        """Return where a bin begins; the last may end at infinity."""
+        return _unscaled(index, self.exponent)
 
     def coarsened(self, exponent: int) -> "Histogram":
         """Return the same numbers in wider bins; `exponent` is not below its own."""
@@ -92,7 +92,7 @@ class Histogram:
         for index, count in enumerate(self.counts, self.start):
             if count and below + count >= wanted:
                 inside = (wanted - below) / count
-                return math.ldexp(index + inside, self.exponent)
+                return _unscaled(index + inside, self.exponent)
             below += count
         return self.edge(self.stop)
 
@@ -124,6 +124,13 @@ def _indexes(values: np.ndarray, exponent: int) -> np.ndarray:
     scaled = np.floor(np.ldexp(values, -exponent))
     # A negative number too small to be scaled lies in the bin below zero all the same.
     return np.where((values < 0) & (scaled == 0), -1, scaled).astype(np.int64)
+
+
+def _unscaled(value: float, exponent: int) -> float:
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _scaled(value: float, exponent: int) -> float:

@@ -58,7 +58,7 @@ def measure(number: float | None) -> str:
         text = f"{number:,.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:
-        text = f"{number:.3e}"
+        text = f"{number:.2e}"
     return text.replace("-", "−")
 
 

@@ -86,18 +86,22 @@ def _tile(figure: str, said: str, *, warn: bool = False) -> str:
 def _balance(report: JobReport) -> str:
     if not report.rows_in:
         return '<p class="soft">The dataset has no rows; an empty output is published.</p>'
+    missing = report.rows_in - report.rows_ok - report.rows_quarantined
+    law = f"= {count(report.rows_in)} rows in, every one accounted for"
+    if missing:
+        law = f"≠ {count(report.rows_in)} rows in: {count(abs(missing))} unaccounted for"
     return (
         balance_chart(report.rows_ok, report.rows_quarantined)
         + '<div class="legend">'
         + f'<span><i class="k-ok"></i>{count(report.rows_ok)} scored</span>'
         + f'<span><i class="k-warn"></i>{count(report.rows_quarantined)} quarantined</span>'
-        + f"<span>= {count(report.rows_in)} rows in: none lost, none doubled</span></div>"
+        + f"<span>{law}</span></div>"
     )
 
 
 def _time(report: JobReport) -> str:
     if not report.stages:
-        said = "Nothing had to be scored: every shard was committed before this run."
+        said = "Nothing had to be scored in this run."
         return f'<h2>Where the time went</h2><p class="soft">{said}</p>'
     bound = report.bound_by
     rows = [(stage.name, stage.busy_s, seconds(stage.busy_s)) for stage in report.stages]

@@ -1,6 +1,7 @@
 """Draw the charts of the job report as inline SVG."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -37,8 +38,8 @@ def look_at(histogram: Histogram, most_bars: int = _MOST_BARS) -> HistogramView:
     """
     first, last = histogram.start, histogram.stop - 1
     width = math.ldexp(1.0, histogram.exponent)
-    low = math.floor(histogram.quantile(_TAIL) / width)
-    high = math.floor(histogram.quantile(1 - _TAIL) / width)
+    low = max(first, math.floor(histogram.quantile(_TAIL) / width))
+    high = min(last, math.floor(min(histogram.quantile(1 - _TAIL), sys.float_info.max) / width))
     margin = max(1, (high - low + 1) // 8)
     if last - first + 1 > 3 * (high - low + 1 + 2 * margin):
         first, last = max(first, low - margin), min(last, high + margin)

@@ -55,7 +55,7 @@ white-space:nowrap}
 .legend{display:flex;gap:20px;flex-wrap:wrap;color:var(--soft);font-size:13px;margin-top:10px}
 .legend i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:7px}
 .k-ok{background:var(--ok)}.k-warn{background:var(--warn)}
-dl.stats{display:grid;grid-template-columns:repeat(auto-fit,minmax(84px,1fr));gap:6px 12px;
+dl.stats{display:grid;grid-template-columns:repeat(auto-fit,minmax(76px,1fr));gap:6px 8px;
 margin:12px 0 0;padding-top:12px;border-top:1px solid var(--line)}
 dl.stats dt{color:var(--faint);font-size:12px}
 dl.stats dd{margin:0;font-weight:600;white-space:nowrap}
