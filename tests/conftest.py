@@ -14,6 +14,7 @@ from cli.stack.triton import LocalTriton
 from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
 
 ROOT = Path(__file__).parents[1]
+PREFECT_TEMPLATE = ROOT / ".nightshift" / "prefect" / "template"
 MODELS = Path(__file__).parent / "models"
 
 TritonFactory = Callable[..., LocalTriton]
@@ -58,8 +59,7 @@ def triton_factory(triton_env: Path, servers_dir: Path) -> Iterator[TritonFactor
 @pytest.fixture(scope="session")
 def prefect_api(servers_dir: Path) -> Iterator[LocalPrefect]:
     """A real Prefect server, to which every flow and client of this worker goes."""
-    template = ROOT / ".nightshift" / "prefect" / "template"
-    with LocalPrefect(servers_dir / "prefect", template=template) as server:
+    with LocalPrefect(servers_dir / "prefect", template=PREFECT_TEMPLATE) as server:
         from prefect import settings
 
         overrides = {

@@ -1,12 +1,13 @@
 """Serve Prefect's API on loopback, without the cost of its command line.
 
-`python -m cli.stack.prefect_app serve PORT`, or `prepare` to bring its database up to date and
-end. The garbage collector is off while Prefect is imported, which takes a sixth less time so, and
-does not look at what was imported afterwards.
+`python -m cli.stack.prefect_app serve FD` takes connections from the bound socket FD; `prepare`
+brings the database up to date and ends. The garbage collector is off while Prefect is imported,
+which takes a sixth less time so, and does not look at what was imported afterwards.
 """
 
 import asyncio
 import gc
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,8 @@ def main(arguments: list[str]) -> None:
         return
     import uvicorn
 
-    uvicorn.run(
-        app, host="127.0.0.1", port=int(arguments[1]), log_level="warning", access_log=False
-    )
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(arguments[1]))])
 
 
 def _load() -> "FastAPI":

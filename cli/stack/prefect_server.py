@@ -2,7 +2,6 @@
 
 import fcntl
 import http.client
-import itertools
 import os
 import shutil
 import sys
@@ -11,11 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from cli.stack.errors import ServerEnded
-from cli.stack.process import LOOPBACK, GuardedProcess, free_ports, port_is_free, require_free
+from cli.stack.process import LOOPBACK, GuardedProcess, listen_on
 
 _NAME = "Prefect"
-_PORT_TRIES = 3
 _ROOT = Path(__file__).parents[2]
 _DATABASE = "prefect.db"
 _MARK = "prepared-for"
@@ -80,7 +77,6 @@ class LocalPrefect:
         """
         self._wanted_home = home.absolute()
         self._home = self._wanted_home
-        self._lock: IO[bytes] | None = None
         self._template = template
         self._wanted_port = port
         self._port = port
@@ -140,78 +136,52 @@ class LocalPrefect:
 
         Raises `PortTaken`, `ServerEnded` or `ServerNotReady`.
         """
-        self._take_home()
-        try:
-            self._start_in_home()
-        except BaseException:
-            self._leave_home()
-            raise
+        with self._take_home() as lock:
+            self._start_in_home(lock)
         return self
 
-    def _start_in_home(self) -> None:
+    def _start_in_home(self, lock: IO[bytes]) -> None:
         prepared = self._bring_database()
-        if self._wanted_port is not None:
-            require_free(_NAME, (self._wanted_port,))
-            self._start_on(self._wanted_port, prepared)
-        else:
-            self._start_on_free_port(prepared)
+        # The server inherits the socket: no other process can take the port in between.
+        with listen_on(_NAME, self._wanted_port) as listener:
+            self._port = listener.getsockname()[1]
+            self._process = GuardedProcess(
+                _NAME,
+                [sys.executable, "-m", "cli.stack.prefect_app", "serve", str(listener.fileno())],
+                log=self.log,
+                env=self._environment(prepared),
+                grace_s=self._grace_s,
+                held=(lock.fileno(), listener.fileno()),
+            )
+            self._process.start()
+        try:
+            self._process.await_ready(self._is_healthy, deadline_s=self._ready_deadline_s)
+        except BaseException:
+            self._process.stop()
+            raise
         if not prepared and (mark := self._template_mark()):
             _copy_whole(mark, self.home / _MARK)
 
-    def _take_home(self) -> None:
-        """Lock the first folder that no other server uses, until ours and its guard are gone."""
-        for number in itertools.count(1):
-            name = self._wanted_home.name + (f"-{number}" if number > 1 else "")
-            self._home = self._wanted_home.with_name(name)
-            self._home.mkdir(parents=True, exist_ok=True)
-            lock = (self._home / "server.lock").open("wb")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-            else:
-                self._lock = lock
-                return
-
-    def _leave_home(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-
-    def _start_on_free_port(self, prepared: bool) -> None:
-        for tries_left in range(_PORT_TRIES - 1, -1, -1):
-            (port,) = free_ports(1)
-            try:
-                self._start_on(port, prepared)
-            except ServerEnded:
-                if port_is_free(port) or not tries_left:
-                    raise
-            else:
-                return
-
-    def _start_on(self, port: int, prepared: bool) -> None:
-        self._port = port
+    def _environment(self, prepared: bool) -> dict[str, str]:
         environment = server_environment(self.home)
         environment["PREFECT_UI_API_URL"] = self.api_url
+        environment["PYTHONPATH"] = str(_ROOT)
         if prepared:
             environment["PREFECT_API_DATABASE_MIGRATE_ON_START"] = "false"
             environment["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
-        environment["PYTHONPATH"] = str(_ROOT)
-        assert self._lock is not None
-        process = GuardedProcess(
-            _NAME,
-            [sys.executable, "-m", "cli.stack.prefect_app", "serve", str(port)],
-            log=self.log,
-            env=environment,
-            grace_s=self._grace_s,
-            held=(self._lock.fileno(),),
-        )
-        process.start()
-        self._process = process
-        try:
-            process.await_ready(self._is_healthy, deadline_s=self._ready_deadline_s)
-        except BaseException:
-            process.stop()
-            raise
+        return environment
+
+    def _take_home(self) -> IO[bytes]:
+        """Lock the first folder that no other server uses.
+
+        The server and its guard inherit the lock: it is free when the last of them has ended.
+        """
+        self._home = self._wanted_home
+        number = 1
+        while (lock := _lock_folder(self._home)) is None:
+            number += 1
+            self._home = self._wanted_home.with_name(f"{self._wanted_home.name}-{number}")
+        return lock
 
     def _bring_database(self) -> bool:
         """Have a database in `home`; say whether the template's Prefect has migrated it."""
@@ -244,7 +214,6 @@ class LocalPrefect:
         """End the server; its history stays. Safe to repeat."""
         if self._process is not None:
             self._process.stop()
-        self._leave_home()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -256,6 +225,18 @@ class LocalPrefect:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _lock_folder(folder: Path) -> IO[bytes] | None:
+    """Return the lock of `folder`, made if need be; None when another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "server.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def _copy_whole(source: Path, target: Path) -> None:

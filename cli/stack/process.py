@@ -48,6 +48,18 @@ def require_free(name: str, ports: Iterable[int]) -> None:
             raise PortTaken(name, port)
 
 
+def listen_on(name: str, port: int | None) -> socket.socket:
+    """Return a socket bound to `port` of loopback, any free one for None; raises `PortTaken`."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port or 0))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(name, port or 0) from error
+    return listener
+
+
 class GuardedProcess:
     """A server process that ends with this one, however this one ends."""
 
