@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from flows.shards.column_types import unwrap
 from flows.shards.mapping import Mapping
-from flows.shards.row_selection import take_rows
+from flows.shards.row_selection import take_batch
 
 _NO_LENGTH = -1
 
@@ -46,9 +46,7 @@ def restore_order(pieces: Sequence[tuple[pa.RecordBatch, np.ndarray]]) -> pa.Rec
         return pieces[0][0]
     joined = pa.concat_batches([piece for piece, _ in pieces])
     positions = np.concatenate([rows for _, rows in pieces])
-    rows = np.argsort(positions, kind="stable")
-    columns = [take_rows(column, rows) for column in joined.columns]
-    return pa.RecordBatch.from_arrays(columns, schema=joined.schema)
+    return take_batch(joined, np.argsort(positions, kind="stable"))
 
 
 def common_lengths(array: pa.Array, levels: Sequence[int]) -> tuple[int, ...] | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.shards.row_selection import filter_rows, take_rows
+from flows.shards.row_selection import filter_rows, take_batch, take_rows
 
 VIEW = pa.string_view()
 
@@ -40,3 +40,11 @@ def test_rows_are_taken_in_the_order_asked_for(column: pa.Array, rows: list[int]
     whole: list[Any] = column.to_pylist()
     taken = take_rows(column, np.array(rows, np.int64))
     assert taken.to_pylist() == [whole[row] for row in rows]
+
+
+def test_rows_of_a_whole_batch_are_taken() -> None:
+    """Each column by the way that its type allows."""
+    batch = pa.RecordBatch.from_arrays(COLUMNS, [f"c{k}" for k in range(len(COLUMNS))])
+    taken = take_batch(batch, np.array([2, 0]))
+    whole: list[Any] = batch.to_pylist()
+    assert taken.to_pylist() == [whole[2], whole[0]]
