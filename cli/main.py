@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import models
+from cli.demo import demo
 from cli.score import score
 
 INTERRUPTED_STATUS = 130
@@ -47,6 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would double the time to show it
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 app.command()(score)
 app.add_typer(models.app, name="models")
 
@@ -103,6 +105,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from cli.demo import DemoFailed
     from cli.stack.errors import StackError
     from flows.errors import JobError
     from flows.shards.column_errors import MappingError
@@ -112,6 +115,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from registry.errors import RegistryError
 
     return (
+        DemoFailed,
         InferenceError,
         InvalidName,
         JobError,

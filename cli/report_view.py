@@ -3,22 +3,21 @@
 from rich.console import Console
 from rich.table import Table
 
-from cli.servers import Servers
 from flows.report_data import JobReport
 from flows.reporting import REPORT_KEY
 
 
-def show(report: JobReport, console: Console, running: Servers) -> None:
+def show(report: JobReport, console: Console) -> None:
     """Print what happened, how fast, why rows were left out, where to look."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _lines(report, running):
+    for name, value in _lines(report):
         table.add_row(name, value)
     console.print(table)
 
 
-def _lines(report: JobReport, running: Servers) -> list[tuple[str, str]]:
+def _lines(report: JobReport) -> list[tuple[str, str]]:
     lines = [
         ("model", f"{report.model} ({report.job})"),
         ("rows", f"{report.rows_in:,} in, {report.rows_ok:,} scored"),

@@ -22,9 +22,9 @@ from registry.store import open_store
 def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
     """Score the dataset, with local servers where none are configured; raises the job's error."""
     console = Console()
-    with started(console, local, models=[_served_name(job)]) as running:
+    with started(console, local, models=[_served_name(job)]):
         report = run_job(job, console)
-        report_view.show(report, console, running)
+        report_view.show(report, console)
     return report
 
 

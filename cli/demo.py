@@ -1,0 +1,118 @@
+"""Score real flights with a real Triton, from nothing to a published output."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cli.settings import LocalSettings
+    from examples.flights.train import Trained
+
+# Commands import what they use when they run, so that help shows at once.
+
+MODEL = "flights"
+ALIAS = "champion"
+MAX_QUARANTINED = 0.05
+"""2.5 % of the flights were cancelled before they left, so their delay at departure is null."""
+
+
+class DemoFailed(Exception):
+    """The demo's data is not there, or its scores are not what they must be."""
+
+
+def demo() -> None:
+    """Score 336,776 real flights: dataset, model, servers, scores, report.
+
+    Everything lies below .nightshift/. Run again, it verifies what is there and scores nothing.
+    """
+    from rich.console import Console
+
+    from cli.settings import LocalSettings
+
+    _demo(Console(), LocalSettings())
+
+
+def _demo(console: "Console", local: "LocalSettings") -> None:
+    from cli import report_view
+    from cli.running import run_job, started
+    from inference.jobs import BatchJob
+
+    lake = local.data_dir / "lake"
+    with ThreadPoolExecutor(1) as thread:
+        # Servers take seconds to start, most of them waiting: the model is trained meanwhile.
+        prepared = thread.submit(_prepare, console, lake / "flights", local)
+        with started(console, local, models=[]) as running:
+            trained = prepared.result()
+            _register(trained, running.triton_urls, local)
+            job = BatchJob(
+                model=f"{MODEL}@{ALIAS}",
+                input=str(lake / "flights"),
+                output=str(lake / "scores"),
+                keep="all",
+                max_quarantined_fraction=MAX_QUARANTINED,
+                replace=True,
+            )
+            report = run_job(job, console)
+            report_view.show(report, console)
+    console.print(_checked(lake / "scores", trained), highlight=False)
+
+
+def _prepare(console: "Console", dataset: Path, local: "LocalSettings") -> "Trained":
+    """Write the dataset, train the model; both are kept for the next time."""
+    from examples.flights.dataset import MaterialMissing, prepare
+    from examples.flights.train import describe, train
+
+    try:
+        made = prepare(dataset)
+    except MaterialMissing as error:
+        raise DemoFailed(str(error)) from error
+    console.print(f"dataset: {made.rows:,} flights in {made.files} months, {made.root}")
+    trained = train(dataset, local.data_dir / "training" / "flights")
+    console.print(f"model: {describe(trained)}", highlight=False)
+    return trained
+
+
+def _register(trained: "Trained", urls: tuple[str, ...], local: "LocalSettings") -> None:
+    from cli.registration import Notes, register_file
+    from examples.flights.train import FEATURES
+    from inference.settings import InferenceSettings
+    from registry.catalog import Catalog
+    from registry.settings import RegistrySettings
+    from registry.store import open_store
+
+    store = open_store(RegistrySettings())
+    try:
+        catalog = Catalog(store)
+        version = register_file(
+            catalog,
+            MODEL,
+            trained.onnx,
+            urls=urls,
+            notes=Notes({"features": FEATURES}, "arrival delay, in minutes", "the demo"),
+            settings=InferenceSettings(),
+            local=local,
+        )
+        catalog.set_alias(MODEL, ALIAS, version.version, by="the demo")
+    finally:
+        store.close()
+
+
+def _checked(scores: Path, trained: "Trained") -> str:
+    """Score the same rows with onnxruntime in this process; say whether each equals Triton's."""
+    import numpy as np
+    import pyarrow.dataset as ds
+
+    from examples.flights.train import FEATURES, OUTPUT, score
+
+    table = ds.dataset(scores, format="parquet").to_table(columns=[*FEATURES, OUTPUT])
+    columns = [table[name].to_numpy().astype(np.float32) for name in FEATURES]
+    expected = score(trained.onnx.read_bytes(), np.stack(columns, axis=1))[:, 0]
+    different = int(np.count_nonzero(expected != table[OUTPUT].to_numpy()))
+    if different:
+        raise DemoFailed(
+            f"{different:,} of {table.num_rows:,} scores in {scores} are not onnxruntime's: "
+            "remove the folder, run the demo again, and report it if that does not help"
+        )
+    return f"check: each of {table.num_rows:,} scores equals onnxruntime's on the same row"
