@@ -141,7 +141,7 @@ def triton_is_current(folders: Folders) -> bool:
     return (
         found is not None
         and found.sources == stamp.digest(folders.lock("triton"))
-        and (folders.triton / "bin" / "python").exists()
+        and _python(folders.triton).exists()
     )
 
 
@@ -164,11 +164,11 @@ def _build(
 ) -> None:
     """Install exactly what `lock` lists into `folder`.
 
-    A complete environment of the same Python is brought up to date; anything else, one whose
-    build was interrupted too, is built anew.
+    A complete environment of the same Python is brought up to date; anything else is built anew:
+    one whose build was interrupted, one whose interpreter is gone.
     """
     found = stamp.read(folder)
-    if found is None or found.python != wanted.python:
+    if found is None or found.python != wanted.python or not _python(folder).exists():
         _clear(folder)
         python = sys.executable if interpreter is None else str(interpreter.path)
         command: list[str | Path] = [uv, "venv", "--quiet", "--no-project", "--no-python-downloads"]
@@ -189,6 +189,11 @@ def _trust() -> dict[str, str]:
     if "UV_SYSTEM_CERTS" in os.environ or not any(file.exists() for file in _SYSTEM_CERTIFICATES):
         return {}
     return {"UV_SYSTEM_CERTS": "true"}
+
+
+def _python(folder: Path) -> Path:
+    """Return the environment's interpreter: a link, dead when the one it is of was removed."""
+    return folder / "bin" / "python"
 
 
 def _clear(folder: Path) -> None:

@@ -53,7 +53,7 @@ def set_up(folders: Folders, target: str) -> None:
     with _alone(folders):
         if _is_ready(folders, target):
             return
-        _check_disk(folders)
+        check_disk(folders, free_bytes=shutil.disk_usage(folders.root).free)
         started = time.monotonic()
         print("Setting up (once; the first time downloads about 400 MB)", flush=True)
         _build(folders, target)
@@ -86,11 +86,11 @@ def _build(folders: Folders, target: str) -> None:
             database.build(folders)
 
 
-def _check_disk(folders: Folders) -> None:
-    free = shutil.disk_usage(folders.root).free
-    if free < _FREE_BYTES:
+def check_disk(folders: Folders, *, free_bytes: int) -> None:
+    """Refuse to begin what would not fit; raises `SetUpError`."""
+    if free_bytes < _FREE_BYTES:
         raise SetUpError(
-            f"{folders.root} has {free / 1e9:.1f} GB free, the set-up needs "
+            f"{folders.root} has {free_bytes / 1e9:.1f} GB free, the set-up needs "
             f"{_FREE_BYTES / 1e9:.0f} GB: free some space"
         )
 
