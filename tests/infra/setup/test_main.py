@@ -53,4 +53,4 @@ def test_is_quick_when_nothing_is_to_do() -> None:
     run = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     )
-    assert run.stdout == "['infra']\n"
+    assert run.stdout == "['__main__', 'infra']\n"
