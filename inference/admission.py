@@ -15,12 +15,18 @@ from inference.router import AllOpen, Exhausted, ModelKey, Router, Ticket, Wait
 Decision = Ticket | AllOpen | Exhausted
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the router's choice depends on: who wishes the same waits for the same."""
+
+    model: ModelKey
+    avoid: frozenset[int]
+
+
 @dataclass(order=True, slots=True)
 class _Waiter:
     priority: int
     arrival: int
-    model: ModelKey = field(compare=False)
-    avoid: frozenset[int] = field(compare=False)
     decision: asyncio.Future[Decision] = field(compare=False)
 
 
@@ -34,22 +40,23 @@ class Admission:
     def __init__(self, router: Router, *, clock: Callable[[], float]) -> None:
         self._router = router
         self._clock = clock
-        self._waiting: list[_Waiter] = []
+        self._waiting: dict[_Wish, list[_Waiter]] = {}
         self._arrivals = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
         """Requests that wait for a place."""
-        return sum(not waiter.decision.done() for waiter in self._waiting)
+        waiters = itertools.chain.from_iterable(self._waiting.values())
+        return sum(not waiter.decision.done() for waiter in waiters)
 
     async def admit(
         self, model: ModelKey, *, avoid: frozenset[int], priority: int, wait_s: float
     ) -> Decision:
         """Return a place in flight, or why there is none; raises `TimeoutError`."""
         decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(max(priority, 1), next(self._arrivals), model, avoid, decision)
-        heapq.heappush(self._waiting, waiter)
+        waiter = _Waiter(max(priority, 1), next(self._arrivals), decision)
+        heapq.heappush(self._waiting.setdefault(_Wish(model, avoid), []), waiter)
         self.dispatch()
         if decision.done():
             return decision.result()
@@ -61,31 +68,42 @@ class Admission:
             raise
 
     def dispatch(self) -> None:
-        """Decide again for those who wait; to be called after every change of the router."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Decide again for those who wait; to be called after every change of the router.
+
+        Each wish is asked for until it must wait, so the cost is that of the places given,
+        however many wait.
+        """
+        self.close()
         now = self._clock()
-        still: list[_Waiter] = []
-        waits: dict[tuple[ModelKey, frozenset[int]], Wait] = {}
-        while self._waiting:
-            waiter = heapq.heappop(self._waiting)
-            if waiter.decision.done():
-                continue
-            key = (waiter.model, waiter.avoid)
-            choice = waits.get(key) or self._router.choose(now, waiter.model, waiter.avoid)
+        waits: list[Wait] = []
+        firsts = [(first, wish) for wish in tuple(self._waiting) if (first := self._first(wish))]
+        heapq.heapify(firsts)
+        while firsts:
+            waiter, wish = heapq.heappop(firsts)
+            choice = self._router.choose(now, wish.model, wish.avoid)
             if isinstance(choice, Wait):
-                waits[key] = choice
-                still.append(waiter)
-            else:
-                waiter.decision.set_result(choice)
-        self._waiting = still
-        self._wake_at(min((w.until for w in waits.values() if w.until), default=None), now)
+                waits.append(choice)
+                continue
+            waiter.decision.set_result(choice)
+            if (following := self._first(wish)) is not None:
+                heapq.heappush(firsts, (following, wish))
+        self._wake_at(min((w.until for w in waits if w.until is not None), default=None), now)
 
     def close(self) -> None:
         """Forget the timer."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _first(self, wish: _Wish) -> _Waiter | None:
+        """Return who is next with this wish, forgetting those who are served or gone."""
+        queue = self._waiting[wish]
+        while queue and queue[0].decision.done():
+            heapq.heappop(queue)
+        if queue:
+            return queue[0]
+        del self._waiting[wish]
+        return None
 
     def _wake_at(self, until: float | None, now: float) -> None:
         if until is not None:

@@ -88,6 +88,11 @@ class Breaker:
         """Whether a probe is under way."""
         return self._probing
 
+    @property
+    def suspect(self) -> bool:
+        """Whether the last request failed, so that few should be risked until one succeeds."""
+        return self._in_a_row > 0
+
     def allows(self, now: float) -> bool:
         """Say whether a request may be sent at `now`."""
         state = self.state(now)

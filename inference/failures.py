@@ -22,6 +22,8 @@ _NOT_READY = (
 )
 _NOT_READY_CODES = {"UNAVAILABLE", "NOT_FOUND", "INVALID_ARGUMENT"}
 _NOT_ALLOWED = ("is not allowed",)
+_GONE = ("stub process",)
+"""A Python model's process has died: the server says ready and fails at everything."""
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|failed to allocate memory|bad_alloc|cannot allocate memory"
     r"|memoryerror|unable to allocate",
@@ -48,7 +50,8 @@ def failure(code: str, words: str, *, server: str) -> InferenceError:
     2. the model is unknown or not ready, under whichever code (UNAVAILABLE, NOT_FOUND and
        INVALID_ARGUMENT all occur)
     3. queue full or queue time-out: overload
-    4. otherwise by code; what is neither transient nor permanent is the server's fault
+    4. the model's own process is gone: as if the server were, no row is at fault
+    5. otherwise by code; what is neither transient nor permanent is the server's fault
     """
     kind = _kind(code, words)
     said = " ".join(words.split()) or "no details"
@@ -70,5 +73,7 @@ def _kind(code: str, words: str) -> type[InferenceError]:
             return ServerOverloaded
         if any(phrase in lowered for phrase in _NOT_ALLOWED):
             return RequestRejected
+        return ServerUnreachable
+    if any(phrase in lowered for phrase in _GONE):
         return ServerUnreachable
     return RequestRejected if code in _PERMANENT else ServerFault

@@ -104,6 +104,7 @@ class Router:
     A failure rate takes out at most half of the pool, never the last server: half-sick is
     better than none. Failures in a row open even the last breaker, because nothing answers
     there, so that callers hear `AllOpen` at once instead of waiting for one more time-out.
+    Until then, a server whose last request failed gets one at a time.
     """
 
     def __init__(self, servers: int, limits: RouterLimits, *, random: Callable[[], float]) -> None:
@@ -185,7 +186,8 @@ class Router:
 
     def _has_room(self, index: int, now: float) -> bool:
         route = self.routes[index]
-        return route.outstanding < route.window.size and route.paused_until <= now
+        room = 1 if route.breaker.suspect else route.window.size
+        return route.outstanding < room and route.paused_until <= now
 
     def _exhausted(self, now: float, model: ModelKey) -> Exhausted:
         lacking = not any(self._serves(index, model, now) for index in range(len(self.routes)))

@@ -31,7 +31,7 @@ from registry.domain import Signature, TensorSpec
 _T = TypeVar("_T")
 
 _INFER_METHOD = "/inference.GRPCInferenceService/ModelInfer"
-_RAW_CONTENTS_TAG = bytes([service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
+_RAW_CONTENTS = service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _SCHEME = "grpc://"
 _RECONNECT_MS = 1000
 """Without a bound, a channel needed 24 s to come back after an outage of 45 s."""
@@ -181,10 +181,6 @@ class TritonServer:
         with suppress(InferenceError):
             await self._control("SystemSharedMemoryUnregister", question)
 
-    def maps(self, name: str) -> bool:
-        """Say whether the server has the region mapped, as far as is known."""
-        return name in self._mapped
-
     async def close(self) -> None:
         """Give up the connection. Safe to repeat."""
         channel, self._channel = self._channel, None
@@ -241,7 +237,7 @@ def encode(request: InferRequest, *, mapped: Collection[str] = ()) -> bytes:
         message.parameters["priority"].uint64_param = request.priority
     pieces: list[bytes | memoryview] = [message.SerializeToString()]
     for content in contents:
-        pieces += (_RAW_CONTENTS_TAG, _varint(len(content)), content)
+        pieces += (wire.field_header(_RAW_CONTENTS, len(content)), content)
     return b"".join(pieces)
 
 
@@ -287,15 +283,6 @@ def decode(response: Any, request: InferRequest, *, server: str) -> InferAnswer:
 
 def _spec(tensor: Any) -> TensorSpec:
     return TensorSpec(tensor.name, tensor.datatype, tuple(tensor.shape))
-
-
-def _varint(number: int) -> bytes:
-    digits = bytearray()
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
 
 
 def _channel_options(settings: InferenceSettings) -> list[tuple[str, int]]:

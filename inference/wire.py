@@ -1,7 +1,7 @@
 """Turn tensors to the bytes of the V2 protocol."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -45,6 +45,18 @@ def tensor_from_bytes(content: bytes, datatype: str, shape: Sequence[int], name:
         halves = np.frombuffer(content, dtype="<u2").astype(np.uint32) << np.uint32(16)
         return halves.view(np.float32).reshape(shape)
     return np.frombuffer(content, dtype=dtype).reshape(shape)
+
+
+def field_header(number: int, length: int) -> bytes:
+    """Return what precedes the bytes of a length-delimited protobuf field: tag, then length."""
+    return bytes((*_varint(number << 3 | 2), *_varint(length)))
+
+
+def _varint(number: int) -> Iterator[int]:
+    while number > 0x7F:
+        yield number & 0x7F | 0x80
+        number >>= 7
+    yield number
 
 
 def _join_bytes(array: Array) -> bytes:

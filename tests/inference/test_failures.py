@@ -18,6 +18,7 @@ from inference.failures import failure
         ("NOT_FOUND", "Request for unknown model: 'm' is not found", errors.ModelNotReady),
         ("NOT_FOUND", "unknown model: 'm' has no available versions", errors.ModelNotReady),
         ("INVALID_ARGUMENT", "version 1 is not at ready state", errors.ModelNotReady),
+        ("INTERNAL", "Stub process 'm_0_0' is not healthy.", errors.ServerUnreachable),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.DeadlineExceeded),
         ("RESOURCE_EXHAUSTED", "Sent message larger than max", errors.MicrobatchTooLarge),
         ("INTERNAL", "CUDA error: out of memory", errors.MicrobatchTooLarge),

@@ -160,6 +160,16 @@ def test_a_dead_server_is_left_alone_then_probed_once() -> None:
     assert send(subject, 5.2).server == 0
 
 
+def test_a_server_whose_last_request_failed_gets_one_at_a_time() -> None:
+    """A stuck server costs one request its time-out, not a window of them."""
+    subject = router(1)
+    fail(subject, 0, 0.0, times=1)
+    ticket = send(subject, 0.0)
+    assert subject.choose(0.0, MODEL) == Wait(until=None)
+    subject.done(ticket, Verdict.SUCCESS, 0.1)
+    assert [send(subject, 0.1).server for _ in range(4)] == [0] * 4
+
+
 def test_when_every_breaker_is_open_the_answer_comes_at_once() -> None:
     """It says when the first server may be probed; then one request does, the others wait."""
     subject = Router(2, LIMITS, random=lambda: 1.0)
