@@ -1,6 +1,5 @@
 """Run a job in this process, with its servers, its progress and its report on the terminal."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,10 +38,10 @@ def started(console: Console, local: LocalSettings, *, models: list[str]) -> Ite
 def run_job(job: BatchJob, console: Console) -> JobReport:
     """Score the dataset in this process; the environment names the servers."""
     # Imports Prefect, which reads the environment then.
-    from flows.batch_inference import batch_inference
+    from flows.launch import run_here
 
     with shown(console) as observer, observed_by(observer):
-        return asyncio.run(batch_inference(job))
+        return run_here(job)
 
 
 def _served_name(job: BatchJob) -> str:
