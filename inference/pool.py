@@ -75,13 +75,12 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.gather(self._watcher, return_exceptions=True)
-            self._watcher = None
         self._admission.close()
-        for server in self._servers:
-            await server.close()
+        try:
+            await self._end_watch()
+        finally:
+            for server in self._servers:
+                await server.close()
 
     @property
     def servers(self) -> tuple[Server, ...]:
@@ -150,6 +149,16 @@ class Pool:
             overloads=self._attempts.overloads,
             failures=self._attempts.failures,
         )
+
+    async def _end_watch(self) -> None:
+        """Stop the background probes; raises what they died of, if they did."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is None:
+            return
+        watcher.cancel()
+        (ended,) = await asyncio.gather(watcher, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
 
     async def _follow(self, request: InferRequest, deadline: float) -> InferAnswer:
         """Try until there is an answer, or the course of the tries says to raise."""

@@ -491,3 +491,18 @@ async def test_random_faults_lose_no_request_and_leak_no_place() -> None:
     assert scores == [2.0 * number for number in range(1000)]
     assert [server.outstanding for server in health.servers] == [0, 0, 0]
     assert health.waiting == 0
+
+
+async def test_probes_that_died_are_not_passed_over_in_silence() -> None:
+    """A defect in a server's client shows when the pool is closed; servers are closed first."""
+
+    class Defective(ScriptedServer):
+        async def model_ready(self, model: str, version: str) -> bool:
+            raise ValueError("a defect")
+
+    made = Defective("a")
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        async with Pool([made], QUICK) as pool:
+            pool.watch("faulty", "1")
+            await asyncio.sleep(0.1)
+    assert made.closed
