@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from flows.errors import BudgetExceeded
 
@@ -15,7 +16,8 @@ class ErrorBudget:
         """Allow the smaller of the limits that are given, and no row at all without one."""
         limits = [max_rows] if max_rows is not None else []
         if max_fraction is not None:
-            limits.append(int(total_rows * max_fraction))
+            # As a person writes it: 0.29 of 100 rows are 29, and not the 28 of binary fractions.
+            limits.append(int(total_rows * Decimal(repr(max_fraction))))
         self.allowed = min(limits, default=0)
         self._charged: dict[int, Counter[str]] = {}
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from cli.stack.prefect_server import LocalPrefect
@@ -16,6 +17,10 @@ from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
 ROOT = Path(__file__).parents[1]
 PREFECT_TEMPLATE = ROOT / ".nightshift" / "prefect" / "template"
 MODELS = Path(__file__).parent / "models"
+
+# The machine's load says nothing of the code; a failure prints how to cause it again.
+hypothesis.settings.register_profile("nightshift", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("nightshift")
 
 TritonFactory = Callable[..., LocalTriton]
 
