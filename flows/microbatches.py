@@ -21,6 +21,9 @@ from inference.tensors import numpy_dtype
 _UNKNOWN_BYTES = 256
 """Bytes assumed for a row of an input whose size the signature does not tell: a short text."""
 _ALIGNMENT = 64
+_REQUESTS = 8
+"""Requests that a microbatch may take when the model limits their rows: reading fewer rows at a
+time costs more than it brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,14 @@ class MicrobatchSize:
     """Bytes that their fixed-size inputs take; 0 when none has a fixed size."""
 
 
-def microbatch_size(mapping: Mapping, settings: ScoringSettings) -> MicrobatchSize:
-    """Choose the rows of a microbatch from the bytes that a row takes on the wire."""
+def microbatch_size(
+    mapping: Mapping, settings: ScoringSettings, *, max_batch_size: int
+) -> MicrobatchSize:
+    """Choose the rows of a microbatch from the bytes that a row takes on the wire.
+
+    `max_batch_size` is the model's limit for a request, 0 without one. A microbatch may take
+    several requests, which go one after the other, so it is kept to a few.
+    """
     fixed = unknown = 0
     for encoder in mapping.encoders:
         is_fixed = encoder.spec.datatype != "BYTES" and not encoder.is_ragged
@@ -67,7 +76,10 @@ def microbatch_size(mapping: Mapping, settings: ScoringSettings) -> MicrobatchSi
         else:
             unknown += _UNKNOWN_BYTES
     by_bytes = settings.microbatch_bytes // max(fixed + unknown, 1)
-    rows = max(1, min(by_bytes, settings.microbatch_max_rows))
+    limits = [by_bytes, settings.microbatch_max_rows]
+    if max_batch_size:
+        limits.append(max_batch_size * _REQUESTS)
+    rows = max(1, min(limits))
     slack = _ALIGNMENT * len(mapping.encoders)
     return MicrobatchSize(rows, rows * fixed + slack if fixed else 0)
 

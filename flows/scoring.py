@@ -53,7 +53,9 @@ class _Attempt:
         self._attempt = attempt
         self._write_id = uuid.uuid4().hex
         self._watch = Stopwatch()
-        self._size = microbatch_size(job.mapping, job.scoring)
+        self._size = microbatch_size(
+            job.mapping, job.scoring, max_batch_size=job.model.signature.max_batch_size
+        )
         self._profiles = Profiles.of(job.mapping)
         self._quarantined: list[QuarantinedRow] = []
         # The answers wait in the order of the input; a full queue holds the reader back.
