@@ -1,0 +1,1 @@
+"""Measure Nightshift beside what people would write or use instead."""
