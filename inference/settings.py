@@ -21,6 +21,10 @@ class InferenceSettings(BaseSettings):
     """gRPC addresses, separated by commas: `grpc://host:port` or `host:port`. The default is
     Triton's own default port on this machine."""
 
+    shared_memory: bool = True
+    """Whether inputs reach servers on this host through shared memory. Servers elsewhere are
+    found out when they cannot map it; to be switched off where /dev/shm is tiny."""
+
     attempt_timeout_s: float = Field(default=30.0, gt=0)
     """Longest wait for one answer: many times what a microbatch takes, yet short enough that a
     stuck server is found out within a shard."""
