@@ -74,7 +74,9 @@ def test_nothing_runs_before_start(tmp_path: Path) -> None:
 
 def test_shows_the_last_lines_of_a_server_that_ended(tmp_path: Path) -> None:
     """The error has the status and what the server said last."""
-    body = "[print('line', i) for i in range(9)]; raise SystemExit('port already in use')"
+    body = (
+        "[print('line', i, flush=True) for i in range(9)]; raise SystemExit('port already in use')"
+    )
     with _process(body, tmp_path / "log") as process, pytest.raises(ServerEnded) as caught:
         process.await_ready(lambda: False, deadline_s=30)
     assert caught.value.status == 1
