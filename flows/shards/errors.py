@@ -102,7 +102,7 @@ class CorruptPage(InputError):
 
     def __init__(self, key: str, row_group: int, detail: str) -> None:
         super().__init__(
-            f"corrupt page in {key}, row group {row_group} ({one_line(detail)}): write the file "
+            f"corrupt page: {key}, row group {row_group} ({one_line(detail)}): write the file "
             "again, or move it out of the dataset"
         )
         self.key = key

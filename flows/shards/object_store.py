@@ -158,7 +158,7 @@ def open_store(uri: str, settings: S3Settings) -> ObjectStore:
     if scheme != "s3":
         raise BadUri(uri, f"no store is known for {scheme}://")
     bucket, _, prefix = rest.partition("/")
-    steps = prefix.strip("/").split("/")
+    steps = prefix.rstrip("/").split("/")
     if not bucket or {"", ".", ".."} & set(steps[:-1]) or steps[-1] in {".", ".."}:
         raise BadUri(uri, "it must name a bucket, then a prefix without empty or '..' steps")
     if _S3_FORBIDDEN & set(uri) or _S3_BUCKET_FORBIDDEN & set(bucket) or "::" in uri:

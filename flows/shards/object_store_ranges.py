@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -47,15 +48,18 @@ async def _get_pieces(
 
 
 async def _get(fs: Any, request: Mapping[str, str], tries: int) -> tuple[bytes, dict[str, Any]]:
-    for last in (False,) * (tries - 1) + (True,):
+    for _ in range(tries - 1):
         answer = await fs._call_s3("get_object", **request)
-        try:
-            async with answer["Body"] as body:
-                return await body.read(), answer
-        except S3_RETRYABLE_ERRORS:
-            if last:
-                raise
-    raise AssertionError("tries is at least 1")
+        with suppress(*S3_RETRYABLE_ERRORS):
+            return await _body(answer), answer
+    answer = await fs._call_s3("get_object", **request)
+    return await _body(answer), answer
+
+
+async def _body(answer: Mapping[str, Any]) -> bytes:
+    async with answer["Body"] as body:
+        data: bytes = await body.read()
+    return data
 
 
 class RangeFile(io.RawIOBase):

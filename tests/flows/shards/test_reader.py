@@ -144,7 +144,7 @@ def test_corrupt_page_in_the_middle(lake: Path) -> None:
     assert next(batches).num_rows == 50
     with pytest.raises(CorruptPage) as caught:
         list(batches)
-    assert str(caught.value).startswith("corrupt page in month=1/a.parquet, row group 1 (")
+    assert str(caught.value).startswith("corrupt page: month=1/a.parquet, row group 1 (")
     assert "\n" not in str(caught.value)
     assert (caught.value.key, caught.value.row_group) == ("month=1/a.parquet", 1)
 

@@ -1,0 +1,111 @@
+"""Local folders keep their promises on odd file systems and in odd places."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from flows.shards.errors import NoSuchObject, StoreDenied, StoreUnavailable
+from flows.shards.object_store import StoreProbe
+from flows.shards.object_store_local import LocalStore
+
+
+def no_links(source: Path, target: Path) -> None:
+    """What a file system without hard links says."""
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def test_file_system_without_hard_links(tmp_path: Path) -> None:
+    """Files are renamed instead: whole, but over what is there, as the probe says."""
+    store = LocalStore(tmp_path / "out", link=no_links)
+    assert store.probe() == StoreProbe(writable=True, conditional_writes=False)
+    source = tmp_path / "source"
+    source.write_bytes(b"one")
+    assert store.put_if_absent("key", source)
+    assert source.read_bytes() == b"one"
+    assert store.put_if_absent("key", b"two")
+    assert store.read("key") == b"two"
+    assert list((store.scratch_folder()).iterdir()) == []
+
+
+def test_failing_link_is_an_error(tmp_path: Path) -> None:
+    """Any other failure publishes nothing."""
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = LocalStore(tmp_path, link=full)
+    with pytest.raises(StoreUnavailable, match="No space left on device"):
+        store.put_if_absent("key", b"x")
+    assert store.stat("key") is None
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_source_on_another_file_system(tmp_path: Path) -> None:
+    """What cannot be linked is copied, then linked; the source stays."""
+    source = Path("/dev/shm") / f"nightshift-{os.getpid()}"
+    source.write_bytes(b"far away")
+    try:
+        store = LocalStore(tmp_path / "out")
+        assert store.put_if_absent("key", source)
+        assert not store.put_if_absent("key", source)
+        assert (store.read("key"), source.read_bytes()) == (b"far away", b"far away")
+    finally:
+        source.unlink()
+
+
+def test_published_files_follow_the_umask(tmp_path: Path) -> None:
+    """Others may read what was published, if the user's umask lets them."""
+    before = os.umask(0o022)
+    try:
+        store = LocalStore(tmp_path)
+        store.put_if_absent("key", b"x")
+        store.replace("other", b"x", if_etag=None)
+    finally:
+        os.umask(before)
+    for key in ("key", "other"):
+        assert stat.S_IMODE((tmp_path / key).stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("key", ["../x", "a/../../x", "/etc/passwd", "a\0b"])
+def test_keys_stay_below_the_root(tmp_path: Path, key: str) -> None:
+    """A key that would leave the folder is a defect of the caller."""
+    store = LocalStore(tmp_path / "root")
+    with pytest.raises(ValueError, match="would leave"):
+        store.stat(key)
+
+
+def test_folder_is_no_object(tmp_path: Path) -> None:
+    """A folder has no bytes to read, and is not listed."""
+    store = LocalStore(tmp_path)
+    store.put_if_absent("folder/key", b"x")
+    assert store.stat("folder") is None
+    assert [info.key for info in store.list()] == ["folder/key"]
+    for use in (store.read, lambda key: store.read_tail(key, 8)):
+        with pytest.raises(NoSuchObject, match="folder"):
+            use("folder")
+    with pytest.raises(StoreDenied):
+        store.put_if_absent("folder/key/below", b"x")
+
+
+def test_links_to_data_are_followed(tmp_path: Path) -> None:
+    """Datasets may be made of symbolic links, to files and to folders; dead ones are left out."""
+    (tmp_path / "data" / "sub").mkdir(parents=True)
+    (tmp_path / "data" / "sub" / "x").write_bytes(b"x")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "sub").symlink_to(tmp_path / "data" / "sub")
+    (root / "y").symlink_to(tmp_path / "data" / "sub" / "x")
+    (root / "dead").symlink_to(tmp_path / "nowhere")
+    assert [info.key for info in LocalStore(root).list()] == ["sub/x", "y"]
+
+
+def test_same_size_another_content(tmp_path: Path) -> None:
+    """The time of change tells contents of one size apart."""
+    store = LocalStore(tmp_path)
+    store.put_if_absent("key", b"one")
+    first = store.stat("key")
+    store.replace("key", b"two", if_etag=None)
+    assert store.stat("key") != first

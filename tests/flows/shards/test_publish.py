@@ -1,0 +1,269 @@
+"""Publishing shows a whole output at once, and leaves nothing but what counts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.shards.claim import Claim, job_key
+from flows.shards.commit import part_key
+from flows.shards.dataset import Dataset
+from flows.shards.errors import (
+    AmbiguousPut,
+    IncompleteOutput,
+    JobSuperseded,
+    OutputOccupied,
+    PartConflict,
+    StoreUnavailable,
+)
+from flows.shards.manifest import MANIFEST_KEY, SUCCESS_KEY, Manifest, read_manifest
+from flows.shards.object_store import ObjectStore, open_store
+from flows.shards.publish import finish_publication
+from flows.shards.settings import S3Settings
+from tests.contracts.memory_object_store import MemoryObjectStore
+from tests.flows.shards.jobs import CUT, NOW, Job, dataset_at, rows_of
+
+
+def keys(store: ObjectStore) -> list[str]:
+    """Every key of a store."""
+    return [info.key for info in store.list()]
+
+
+def published_keys(manifest: Manifest) -> list[str]:
+    """Everything that a published output holds."""
+    return sorted({*manifest.objects(), MANIFEST_KEY, SUCCESS_KEY})
+
+
+def score_all(job: Job) -> Claim:
+    """Commit every part."""
+    claim = job.claim()
+    for shard in job.shards(claim):
+        job.score(shard)
+    return claim
+
+
+def test_published_output(dataset: Dataset, output: ObjectStore, scratch: Path) -> None:
+    """Parts in input order, quarantine, manifest and marker, nothing else, on every store."""
+    job = Job(dataset, output, scratch)
+    manifest = job.run()
+    assert manifest is not None
+    assert keys(output) == published_keys(manifest)
+    assert output.read(SUCCESS_KEY).decode() == f"{job.fingerprint.digest}\n"
+    scored = rows_of(output, [part.key for part in manifest.parts])
+    assert scored == [{"id": i, "score": float(i)} for i in range(250) if i % 10]
+    failed = rows_of(output, [part.quarantine for part in manifest.parts if part.quarantine])
+    assert [row["id"] for row in failed] == list(range(0, 250, 10))
+
+
+def test_manifest_tells_everything(job: Job) -> None:
+    """Counts, lineage, fingerprint with components, timings; the file is plain JSON."""
+    manifest = job.run()
+    assert manifest is not None
+    assert (manifest.rows_in, manifest.rows_ok, manifest.rows_quarantined) == (250, 225, 25)
+    assert manifest.reasons == {"null in delay": 25}
+    assert manifest.components == job.fingerprint
+    assert manifest.cut == CUT
+    assert (manifest.started_at, manifest.published_at) == (NOW, NOW)
+    assert manifest.lineage == {"asked_by": "test"}
+    assert manifest.timings == {"score": 1.5}
+    found = read_manifest(job.output)
+    assert found is not None
+    assert found[0] == manifest
+    text = json.loads(job.output.read(MANIFEST_KEY))
+    part = text["parts"][1]
+    info = job.output.stat(part["key"])
+    assert info is not None
+    assert (part["bytes"], part["etag"]) == (info.size, info.etag)
+    quarantine = job.output.stat(part["quarantine"])
+    assert quarantine is not None
+    assert part["quarantine_bytes"] == quarantine.size
+    assert (part["source"], part["row_start"], part["rows_in"]) == ("month=1/a.parquet", 100, 20)
+    assert text["fingerprint"] == job.fingerprint.digest
+    assert text["bytes"] == sum(each["bytes"] for each in text["parts"])
+
+
+def test_missing_parts(job: Job) -> None:
+    """Nothing is published before every part is committed."""
+    claim = job.claim()
+    job.score(job.shards(claim)[0])
+    with pytest.raises(IncompleteOutput, match=r"lacks 3 of 4 parts \(shards 1, 2, 3\)"):
+        job.publish(claim)
+    assert MANIFEST_KEY not in keys(job.output)
+
+
+def test_dataset_without_rows(tmp_path: Path, memory: MemoryObjectStore, lake: Path) -> None:
+    """No rows make no parts, and the output says so."""
+    job = Job(dataset_at(lake / "month=2"), memory, tmp_path / "s")
+    manifest = job.run()
+    assert manifest is not None
+    assert (manifest.rows_in, manifest.parts) == (0, ())
+    assert keys(memory) == [SUCCESS_KEY, MANIFEST_KEY]
+    assert job.run() == manifest
+
+
+def test_losers_leave_nothing(job: Job) -> None:
+    """The quarantine objects of attempts that lost, and of killed ones, are removed."""
+    claim = score_all(job)
+    shards = job.shards(claim)
+    job.score(shards[0])
+    job.build(shards[1])
+    assert len([key for key in keys(job.output) if key.startswith("_quarantine/")]) == 6
+    manifest = job.publish(claim)
+    assert keys(job.output) == published_keys(manifest)
+
+
+def test_scratch_of_killed_writers_goes(lake: Path, tmp_path: Path) -> None:
+    """A local output keeps no scratch files of writers that died."""
+    store = open_store(str(tmp_path / "out"), S3Settings())
+    job = Job(dataset_at(lake), store, tmp_path / "s")
+    folder = store.scratch_folder()
+    assert folder is not None
+    (folder / "left.parquet").write_bytes(b"half")
+    store.put_if_absent("_probe-left", b"x")
+    manifest = job.run()
+    assert manifest is not None
+    found = sorted(
+        path.relative_to(tmp_path / "out").as_posix()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    )
+    assert found == published_keys(manifest)
+    assert not folder.exists()
+
+
+def test_replacing(dataset: Dataset, output: ObjectStore, scratch: Path) -> None:
+    """The manifest switches to the new job, and the old parts go after, on every store."""
+    job = Job(dataset, output, scratch)
+    old = job.run()
+    assert old is not None
+    other = Job(dataset, output, scratch, version=2)
+    new = other.run(replace=True)
+    assert new is not None
+    assert keys(output) == published_keys(new)
+    assert not {part.key for part in old.parts} & {part.key for part in new.parts}
+    assert output.read(SUCCESS_KEY).decode() == f"{other.fingerprint.digest}\n"
+
+
+def test_old_output_is_whole_until_the_switch(job: Job, dataset: Dataset, scratch: Path) -> None:
+    """A replacement that was not published has taken nothing away."""
+    old = job.run()
+    assert old is not None
+    other = Job(dataset, job.output, scratch, version=2)
+    claim = other.claim(replace=True)
+    other.score(other.shards(claim)[0])
+    assert set(published_keys(old)) <= set(keys(job.output))
+    assert read_manifest(job.output)[0] == old
+
+
+def test_two_runs_of_one_job_publish_once(job: Job) -> None:
+    """The second finds the same parts published: the first manifest counts."""
+    claim = score_all(job)
+    first = job.publish(claim)
+    before = job.output.list()
+    assert job.publish(claim) == first
+    assert job.output.list() == before
+
+
+def test_other_job_published_meanwhile(job: Job, dataset: Dataset, scratch: Path) -> None:
+    """A job that was overtaken publishes nothing, also when its record is still there."""
+    claim = score_all(job)
+    record = job.output.read(job_key(job.fingerprint))
+    other = Job(dataset, job.output, scratch, version=2)
+    theirs = other.run(replace=True)
+    with pytest.raises(JobSuperseded):
+        job.publish(claim)
+    job.output.put_if_absent(job_key(job.fingerprint), record)
+    for shard in job.shards(claim):
+        job.score(shard)
+    with pytest.raises(OutputOccupied, match="model delays@2 → delays@1"):
+        job.publish(claim)
+    assert read_manifest(job.output)[0] == theirs
+
+
+def test_killed_between_manifest_and_marker(job: Job) -> None:
+    """The next look at a whole output finishes what was left, and is repeatable."""
+    manifest = job.run()
+    assert manifest is not None
+    job.output.delete(SUCCESS_KEY)
+    job.output.put_if_absent(part_key(7, "0" * 64), b"of an old job")
+    for _ in range(2):
+        finish_publication(job.output, manifest)
+        assert keys(job.output) == published_keys(manifest)
+
+
+def test_nothing_goes_while_a_replacement_runs(job: Job, dataset: Dataset, scratch: Path) -> None:
+    """Finishing an old publication does not remove the parts of the job that replaces it."""
+    manifest = job.run()
+    assert manifest is not None
+    other = Job(dataset, job.output, scratch, version=2)
+    other.run(replace=True, only=lambda shard: shard.index == 0)
+    before = job.output.list()
+    finish_publication(job.output, manifest)
+    assert job.output.list() == before
+
+
+def test_quarantine_gone_before_publishing(job: Job) -> None:
+    """Rows that cannot be found again stop the publication."""
+    claim = score_all(job)
+    lost = next(key for key in keys(job.output) if key.startswith("_quarantine/"))
+    job.output.delete(lost)
+    with pytest.raises(PartConflict, match=lost):
+        job.publish(claim)
+
+
+class Losing(MemoryObjectStore):
+    """A store that loses the answer to the manifest's put or replacement; `stored` or not."""
+
+    lost = 0
+    stored = True
+
+    def put_if_absent(self, key: str, source: bytes | Path) -> bool:
+        if key == MANIFEST_KEY and self.lost:
+            self.lost -= 1
+            if self.stored:
+                super().put_if_absent(key, source)
+            raise AmbiguousPut(key, "no answer")
+        return super().put_if_absent(key, source)
+
+    def replace(self, key: str, data: bytes, *, if_etag: str | None) -> bool:
+        if key == MANIFEST_KEY and self.lost:
+            self.lost -= 1
+            if self.stored:
+                super().replace(key, data, if_etag=if_etag)
+            raise AmbiguousPut(key, "no answer")
+        return super().replace(key, data, if_etag=if_etag)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_lost_answers(dataset: Dataset, scratch: Path, stored: bool) -> None:
+    """Putting and switching the manifest survive answers that never come."""
+    store = Losing()
+    store.stored = stored
+    for version in (1, 2):
+        store.lost = 2
+        job = Job(dataset, store, scratch, version=version)
+        manifest = job.run(replace=True)
+        assert manifest is not None
+        assert keys(store) == published_keys(manifest)
+
+
+def test_store_that_never_answers(dataset: Dataset, scratch: Path) -> None:
+    """After some tries the store is said to be unavailable, and the parts stay."""
+    store = Losing()
+    store.lost, store.stored = 99, False
+    job = Job(dataset, store, scratch)
+    with pytest.raises(StoreUnavailable, match="puts had no effect"):
+        job.run()
+    store.lost = 0
+    scored: list[int] = []
+    assert job.run(scored=scored) is not None
+    assert scored == []
+
+
+def test_last_try_counts(dataset: Dataset, scratch: Path) -> None:
+    """A put that arrives with the last try is found."""
+    from flows.shards.publish import PUBLISH_TRIES
+
+    store = Losing()
+    store.lost, store.stored = PUBLISH_TRIES - 1, False
+    assert Job(dataset, store, scratch).run() is not None
