@@ -36,11 +36,12 @@ types: ## check types, strictly
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
+lock: export UV_SYSTEM_CERTS ?= true
 lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
 	@$(PYTHON) infra/setup lock
-	cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
-	cd requirements && $(foreach name,demo runtime,../$(LOCK) --constraint dev.txt $(name).in -o $(name).txt &&) true
-	cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
+	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
+	@cd requirements && $(foreach name,demo runtime,../$(LOCK) --constraint dev.txt $(name).in -o $(name).txt &&) true
+	@cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
 	rm -rf .venv .nightshift/boot .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
