@@ -28,6 +28,7 @@ _REMEDIES = (
         "check the index that is configured, and that this is Linux on x86-64",
     ),
 )
+_LONG_LINE = 160
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
@@ -41,10 +42,13 @@ def explain(step: str, output: str) -> str:
     lines = [line for line in lines if not line.startswith("hint:")]
     for pattern, remedy in _REMEDIES:
         for line in reversed(lines):
-            if re.search(pattern, line, re.IGNORECASE):
-                return f"{step} failed: {remedy}, then run the same command again ({_plain(line)})"
+            match = re.search(pattern, line, re.IGNORECASE)
+            if match:
+                cause = line if len(line) <= _LONG_LINE else line[match.start() :]
+                return f"{step} failed: {remedy}, then run the same command again ({_plain(cause)})"
     return f"{step} failed: {_plain(lines[-1]) if lines else 'it said nothing'}"
 
 
 def _plain(line: str) -> str:
-    return _CREDENTIALS.sub("://", line.removeprefix("cause: ").removeprefix("error: "))
+    plain = _CREDENTIALS.sub("://", line.removeprefix("cause: ").removeprefix("error: "))
+    return plain if len(plain) <= _LONG_LINE else f"{plain[:_LONG_LINE]}…"

@@ -55,6 +55,12 @@ def test_explains(output: str, line: str) -> None:
     assert explain("installing", output) == line
 
 
+def test_shortens_a_long_line() -> None:
+    """Of a line that would fill the screen, what matters is shown."""
+    line = explain("installing", f"WARNING: {'x' * 300} Connection refused {'y' * 300}")
+    assert line.endswith(f"again (Connection refused {'y' * 141}…)")
+
+
 def test_hides_credentials() -> None:
     """A password in an index's address is not shown."""
     line = explain("installing", "cause: timed out: https://someone:secret@index.example/simple/")
