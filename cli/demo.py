@@ -17,6 +17,11 @@ ALIAS = "champion"
 MAX_QUARANTINED = 0.05
 """2.5 % of the flights were cancelled before they left, so their delay at departure is null."""
 
+_NEXT = """
+Look at it:
+  open {scores}/_report.html
+  .venv/bin/python -c "import pyarrow.dataset as ds; print(ds.dataset('{scores}').head(5))""""
+
 
 class DemoFailed(Exception):
     """The demo's data is not there, or its scores are not what they must be."""
@@ -56,7 +61,8 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
             )
             report = run_job(job, console)
             report_view.show(report, console)
-    console.print(_checked(lake / "scores", trained), highlight=False)
+    _say(console, _checked(lake / "scores", trained))
+    _say(console, _NEXT.format(scores=lake / "scores"))
 
 
 def _prepare(console: "Console", dataset: Path, local: "LocalSettings") -> "Trained":
@@ -68,10 +74,14 @@ def _prepare(console: "Console", dataset: Path, local: "LocalSettings") -> "Trai
         made = prepare(dataset)
     except MaterialMissing as error:
         raise DemoFailed(str(error)) from error
-    console.print(f"dataset: {made.rows:,} flights in {made.files} months, {made.root}")
+    _say(console, f"dataset: {made.rows:,} flights in {made.files} months, {made.root}")
     trained = train(dataset, local.data_dir / "training" / "flights")
-    console.print(f"model: {describe(trained)}", highlight=False)
+    _say(console, f"model: {describe(trained)}")
     return trained
+
+
+def _say(console: "Console", words: str) -> None:
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _register(trained: "Trained", urls: tuple[str, ...], local: "LocalSettings") -> None:
@@ -115,4 +125,4 @@ def _checked(scores: Path, trained: "Trained") -> str:
             f"{different:,} of {table.num_rows:,} scores in {scores} are not onnxruntime's: "
             "remove the folder, run the demo again, and report it if that does not help"
         )
-    return f"check: each of {table.num_rows:,} scores equals onnxruntime's on the same row"
+    return f"  {'check':12} each of {table.num_rows:,} scores equals onnxruntime's on the same row"

@@ -1,44 +1,49 @@
 """Show a finished job's figures on a terminal."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from flows.report_data import JobReport
 from flows.reporting import REPORT_KEY
 
+_REASONS = 5
+
 
 def show(report: JobReport, console: Console) -> None:
     """Print what happened, how fast, why rows were left out, where to look."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    said = f"{report.model} scored {report.rows_ok:,} of {report.rows_in:,} rows"
+    console.print(f"\n[bold]{escape(said)}[/bold]", highlight=False, soft_wrap=True)
     for name, value in _lines(report):
-        table.add_row(name, value)
-    console.print(table)
+        line = f"  [bold]{name:12}[/bold] {escape(value)}"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
-def _lines(report: JobReport) -> list[tuple[str, str]]:
-    lines = [
-        ("model", f"{report.model} ({report.job})"),
-        ("rows", f"{report.rows_in:,} in, {report.rows_ok:,} scored"),
-        ("quarantined", f"{report.rows_quarantined:,}"),
-        *(("", f"{reason.rows:,} × {reason.reason}") for reason in report.reasons[:5]),
-        ("shards", _shards(report)),
-    ]
+def _lines(report: JobReport) -> Iterator[tuple[str, str]]:
+    yield "quarantined", _quarantined(report)
+    for reason in report.reasons[:_REASONS]:
+        yield "", f"{reason.rows:,} × {reason.reason}"
+    yield "shards", _shards(report)
     if report.rate:
-        lines.append(("rate", f"{report.rate:,.0f} rows/s in {report.scoring_s:.1f} s of scoring"))
-        busy = ", ".join(f"{stage.name} {stage.busy_s:.1f} s" for stage in report.stages)
-        lines.append(("busy", busy))
-    return [
-        *lines,
-        ("scores", report.output_uri),
-        ("report", f"{report.output_uri}/{REPORT_KEY}"),
-        *(("note", note) for note in report.notes),
-    ]
+        yield "rate", f"{report.rate:,.0f} rows/s"
+        rest_s = report.wall_s - report.scoring_s
+        yield "time", f"{report.scoring_s:.1f} s scoring, {rest_s:.1f} s around it"
+        yield "busy", ", ".join(f"{stage.name} {stage.busy_s:.1f} s" for stage in report.stages)
+    yield "scores", report.output_uri
+    yield "report", f"{report.output_uri}/{REPORT_KEY}"
+    for note in report.notes:
+        yield "note", note
+
+
+def _quarantined(report: JobReport) -> str:
+    if not report.rows_quarantined:
+        return "no row"
+    return f"{report.rows_quarantined:,} rows ({report.rows_quarantined / report.rows_in:.2%})"
 
 
 def _shards(report: JobReport) -> str:
     if not report.shards_scored:
-        return f"{report.shards_adopted:,} found committed and verified: nothing was left to score"
+        return f"{report.shards_adopted:,} found committed and verified, nothing left to score"
     found = f", {report.shards_adopted:,} found committed" if report.shards_adopted else ""
     return f"{report.shards_scored:,} scored{found}"
