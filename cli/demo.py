@@ -17,10 +17,10 @@ ALIAS = "champion"
 MAX_QUARANTINED = 0.05
 """2.5 % of the flights were cancelled before they left, so their delay at departure is null."""
 
-_NEXT = """
+_NEXT = '''
 Look at it:
   open {scores}/_report.html
-  .venv/bin/python -c "import pyarrow.dataset as ds; print(ds.dataset('{scores}').head(5))""""
+  .venv/bin/python -c "import pyarrow.dataset as ds; print(ds.dataset('{scores}').head(5))"'''
 
 
 class DemoFailed(Exception):
