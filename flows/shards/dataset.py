@@ -107,7 +107,7 @@ def list_dataset(store: ObjectStore, prefix: str = "", *, settings: ShardSetting
         if name in schema.names:
             raise ColumnClash(name, first.info.key, "it is a partition folder and a column")
     files = tuple(
-        DatasetFile(footer.info, footer.group_rows, footer.column_bytes(schema.names), values)
+        DatasetFile(footer.info, footer.group_rows, footer.bytes_by(schema.names), values)
         for footer, values in zip(footers, partitions, strict=True)
     )
     return Dataset(uri, store, files, schema, partition_schema)
@@ -137,36 +137,35 @@ def _is_hidden(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What the footer of one Parquet file says."""
+    """What planning needs of one Parquet file's footer; the rest would fill the memory."""
 
     info: ObjectInfo
     """The file."""
-    metadata: pq.FileMetaData
-    """As pyarrow reads it."""
     schema: pa.Schema
     """The columns."""
+    group_rows: tuple[int, ...]
+    """Rows of each row group."""
+    column_bytes: np.ndarray
+    """int64[row groups, columns of this file]: uncompressed bytes."""
 
-    @property
-    def group_rows(self) -> tuple[int, ...]:
-        """Rows of each row group."""
-        return tuple(
-            self.metadata.row_group(index).num_rows for index in range(self.metadata.num_row_groups)
-        )
+    def bytes_by(self, names: Sequence[str]) -> np.ndarray:
+        """int64[row groups, names]: uncompressed bytes, with the columns in another order."""
+        if names == self.schema.names:
+            return self.column_bytes
+        return self.column_bytes[:, [self.schema.names.index(name) for name in names]]
 
-    def column_bytes(self, names: Sequence[str]) -> np.ndarray:
-        """int64[row groups, names]: uncompressed bytes of each column."""
-        position = {name: index for index, name in enumerate(names)}
-        leaves = [position[name] for name in self._leaf_columns()]
-        sizes = np.zeros((self.metadata.num_row_groups, len(names)), np.int64)
-        for index in range(self.metadata.num_row_groups):
-            group = self.metadata.row_group(index)
-            for leaf, column in enumerate(leaves):
-                sizes[index, column] += group.column(leaf).total_uncompressed_size
-        return sizes
 
-    def _leaf_columns(self) -> list[str]:
-        """Name the column of each of the file's leaves, in file order; nested ones have several."""
-        return [field.name for field in self.schema for _ in range(_leaves(field.type))]
+def _column_bytes(metadata: pq.FileMetaData, schema: pa.Schema) -> np.ndarray:
+    """int64[row groups, columns]: the sizes of a column's leaves together."""
+    leaves = np.repeat(
+        np.arange(len(schema)), np.array([_leaves(field.type) for field in schema], np.int64)
+    )
+    sizes = np.zeros((metadata.num_row_groups, len(schema)), np.int64)
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        found = [group.column(leaf).total_uncompressed_size for leaf in range(len(leaves))]
+        np.add.at(sizes[index], leaves, found)
+    return sizes
 
 
 def _leaves(kind: pa.DataType) -> int:
@@ -197,7 +196,9 @@ def read_footer(store: ObjectStore, key: str, footer_bytes: int) -> Footer:
     for name in schema.names:
         if schema.names.count(name) > 1:
             raise ColumnClash(name, key, "it occurs more than once")
-    return Footer(tail.info, metadata, schema)
+    groups = range(metadata.num_row_groups)
+    group_rows = tuple(metadata.row_group(index).num_rows for index in groups)
+    return Footer(tail.info, schema, group_rows, _column_bytes(metadata, schema))
 
 
 def _check_magic(store: ObjectStore, key: str, tail: bytes, size: int) -> None:

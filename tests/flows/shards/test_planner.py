@@ -1,5 +1,7 @@
 """The planner covers every row once, within its bounds, the same way every time."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +61,7 @@ def test_bounds_hold(found: list[InputFile], rows: int, size: int) -> None:
 def test_no_smaller_than_needed(found: list[InputFile], rows: int, size: int) -> None:
     """A shard ends only where its file ends or the next row group would break a bound."""
     shards = plan(found, shard_rows=rows, shard_bytes=size)
-    for shard, after in zip(shards, shards[1:], strict=False):
+    for shard, after in pairwise(shards):
         if after.file is shard.file:
             group = after.file.row_groups[after.group_start]
             assert shard.rows + group.rows > rows or shard.bytes + group.bytes > size
