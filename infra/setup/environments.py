@@ -1,6 +1,5 @@
 """Build the virtual environments from their locks."""
 
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -9,17 +8,11 @@ from pathlib import Path
 from infra.setup import stamp
 from infra.setup.errors import SetUpError
 from infra.setup.python import Interpreter
-from infra.setup.runs import progress, run
+from infra.setup.runs import progress, run, trust
 from infra.setup.stamp import Stamp
 
 # Larger sets come after those that they contain.
 PLATFORM_SETS = ("demo", "dev")
-
-_SYSTEM_CERTIFICATES = (
-    Path("/etc/ssl/certs/ca-certificates.crt"),
-    Path("/etc/pki/tls/certs/ca-bundle.crt"),
-    Path("/etc/ssl/cert.pem"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +41,11 @@ class Folders:
     def boot(self) -> Path:
         """Where uv is installed."""
         return self.state / "boot"
+
+    @property
+    def python(self) -> Path:
+        """Where a Python is downloaded to, when none on this machine suits Triton."""
+        return self.state / "python"
 
     @property
     def prefect_template(self) -> Path:
@@ -177,18 +175,8 @@ def _build(
     run(
         f"installing the {wanted.kind} packages",
         [uv, "pip", "sync", "--no-progress", "--require-hashes", lock],
-        {"VIRTUAL_ENV": str(folder), **_trust()},
+        {"VIRTUAL_ENV": str(folder), **trust()},
     )
-
-
-def _trust() -> dict[str, str]:
-    """Let uv trust what this machine trusts: networks with an authority of their own are common.
-
-    A machine without certificates (a minimal container) gets the ones that uv carries.
-    """
-    if "UV_SYSTEM_CERTS" in os.environ or not any(file.exists() for file in _SYSTEM_CERTIFICATES):
-        return {}
-    return {"UV_SYSTEM_CERTS": "true"}
 
 
 def _python(folder: Path) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.setup.errors import SetUpError
+from infra.setup.runs import run, trust
 
 # The wheel has stubs for more, but numpy 1.26, the last before 2, has wheels for these only.
 _TRITON_VERSIONS = ((3, 12), (3, 11))
@@ -48,13 +49,52 @@ class Interpreter:
         return f"{'.'.join(map(str, self.version))} at {self.path}"
 
 
-def for_triton() -> Interpreter:
-    """Return a Python 3.11 or 3.12 with a shared libpython, the current one if it will do."""
+def check_platform() -> None:
+    """Refuse machines for which there is no Triton; raises `SetUpError`."""
     if sys.platform != "linux":
         raise SetUpError(
             f"Triton's server runs on Linux only, this is {sys.platform}: use a Linux machine, "
             f"or set NIGHTSHIFT_TRITON_URLS to a Triton elsewhere and run `make install`"
         )
+
+
+def for_triton(uv: Path, downloads: Path) -> Interpreter:
+    """Return a Python 3.11 or 3.12 with a shared libpython.
+
+    The current one if it will do, else one on PATH, else one that uv downloads into `downloads`.
+    """
+    try:
+        return _installed()
+    except SetUpError as nothing:
+        try:
+            return _downloaded(uv, downloads)
+        except SetUpError as error:
+            raise SetUpError(f"{nothing} (downloading one was tried, too: {error})") from error
+
+
+def _downloaded(uv: Path, downloads: Path) -> Interpreter:
+    """Have uv download a Python that carries its libpython."""
+    version = f"{_TRITON_VERSIONS[0][0]}.{_TRITON_VERSIONS[0][1]}"
+    step = f"downloading Python {version}"
+    install: list[str | Path] = [
+        uv,
+        "python",
+        "install",
+        "--no-bin",
+        "--install-dir",
+        downloads,
+        version,
+    ]
+    run(step, install, trust())
+    for path in sorted(downloads.glob(f"cpython-{version}*/bin/python{version}")):
+        found = _probe(str(path))
+        if found and found[1]:
+            return found[0]
+    raise SetUpError(f"{step} failed: it does not run here")
+
+
+def _installed() -> Interpreter:
+    """Return the first that will do of the current Python and those on PATH."""
     names = [sys.executable, *(f"python{major}.{minor}" for major, minor in _TRITON_VERSIONS)]
     static = None
     for name in names:

@@ -11,6 +11,11 @@ from pathlib import Path
 from infra.setup.errors import SetUpError, explain
 
 _SIGN_OF_LIFE_S = 15.0
+_SYSTEM_CERTIFICATES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/cert.pem"),
+)
 
 
 @contextmanager
@@ -52,3 +57,13 @@ def run(step: str, command: Sequence[str | Path], env: Mapping[str, str] | None 
     if done.returncode != 0:
         raise SetUpError(explain(step, done.stdout))
     return done.stdout
+
+
+def trust() -> dict[str, str]:
+    """Let uv trust what this machine trusts: networks with an authority of their own are common.
+
+    A machine without certificates (a minimal container) gets the ones that uv carries.
+    """
+    if "UV_SYSTEM_CERTS" in os.environ or not any(file.exists() for file in _SYSTEM_CERTIFICATES):
+        return {}
+    return {"UV_SYSTEM_CERTS": "true"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from infra.setup import database, environments
 from infra.setup.environments import Folders
 from infra.setup.errors import SetUpError
-from infra.setup.python import for_triton
+from infra.setup.python import check_platform, for_triton
 from infra.setup.runs import progress
 
 # What each target needs: a set of the platform's packages, whether Triton and Prefect's database.
@@ -71,13 +71,12 @@ def _is_ready(folders: Folders, target: str) -> bool:
 
 def _build(folders: Folders, target: str) -> None:
     packages, servers = _NEEDS[target]
-    # First what can be refused at once.
-    build_triton = servers and not environments.triton_is_current(folders)
-    interpreter = for_triton() if build_triton else None
+    if servers:
+        check_platform()
     uv = environments.install_uv(folders)
-    if interpreter is not None:
+    if servers and not environments.triton_is_current(folders):
         with progress("Triton, in an environment of its own"):
-            environments.build_triton(folders, uv, interpreter)
+            environments.build_triton(folders, uv, for_triton(uv, folders.python))
     if packages is not None and not environments.platform_is_current(folders, packages):
         with progress("the platform's packages"):
             environments.build_platform(folders, uv, packages)
