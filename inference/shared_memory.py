@@ -10,6 +10,7 @@ has mapped, which by then would hold another answer; reading the wrong rows for 
 nobody waits for harms no one.
 """
 
+import asyncio
 import math
 import mmap
 import os
@@ -25,6 +26,10 @@ from inference.tensors import Array
 _SHM = Path("/dev/shm")
 _ALIGNMENT = 64
 """Bytes; one cache line, which is also what Arrow aligns its buffers to."""
+
+_IN_USE_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Pauses while a server works on a request that was cancelled, and so keeps its buffer mapped. One
+that works for longer keeps it until it is restarted: closing must not hang on it."""
 
 
 class Buffer:
@@ -73,8 +78,8 @@ class MapsBuffers(Protocol):
         """Map the POSIX shared memory `key` as `name`; False if the server cannot."""
         ...
 
-    async def unmap_buffer(self, name: str) -> None:
-        """Forget a buffer; nothing happens when it is not mapped."""
+    async def unmap_buffer(self, name: str) -> bool:
+        """Forget a buffer, if it is mapped; False while a request still uses it."""
         ...
 
     def maps(self, name: str) -> bool:
@@ -111,17 +116,22 @@ class BufferPool:
         if all(server.maps(buffer.name) for server in self._mapped_by[buffer.name]):
             self._free.append(buffer)
         else:
-            await self._drop(buffer)
+            await self._drop(buffer.name)
 
     async def close(self) -> None:
-        """Have the servers forget the buffers of this pool, and only these."""
-        for buffer in self._free:
-            await self._drop(buffer)
-        self._free.clear()
+        """Have the servers forget the buffers of this pool, those still lent too, and only these.
 
-    async def _drop(self, buffer: Buffer) -> None:
-        for server in self._mapped_by.pop(buffer.name):
-            await server.unmap_buffer(buffer.name)
+        Nothing must be sent from a buffer any more.
+        """
+        self._free.clear()
+        async with asyncio.TaskGroup() as dropping:
+            for name in tuple(self._mapped_by):
+                dropping.create_task(self._drop(name))
+
+    async def _drop(self, name: str) -> None:
+        async with asyncio.TaskGroup() as forgetting:
+            for server in self._mapped_by.pop(name):
+                forgetting.create_task(_forget(server, name))
 
     async def _create(self, size: int) -> Buffer:
         name = f"nightshift-{os.getpid()}-{uuid.uuid4().hex}"
@@ -131,6 +141,8 @@ class BufferPool:
         except OSError:
             self._enabled = False  # /dev/shm is full: scoring goes on, over the socket
             return Buffer()
+        # All of them, until it is known: when this is cancelled, any may have it mapped.
+        self._mapped_by[name] = list(self._servers)
         try:
             mapped_by = [
                 server
@@ -139,11 +151,19 @@ class BufferPool:
             ]
         finally:
             path.unlink()
+        self._mapped_by[name] = mapped_by
         if not mapped_by:
+            del self._mapped_by[name]
             self._enabled = False
             return Buffer()
-        self._mapped_by[name] = mapped_by
         return Buffer(name, memory)
+
+
+async def _forget(server: MapsBuffers, name: str) -> None:
+    for pause_s in _IN_USE_PAUSES_S:
+        if await server.unmap_buffer(name):
+            return
+        await asyncio.sleep(pause_s)
 
 
 def _create_file(path: Path, size: int) -> mmap.mmap:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Collection
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import grpc
@@ -40,6 +39,8 @@ _CONVERTED = {"BYTES", "BF16"}
 """Datatypes whose arrays are not held as they travel."""
 _LOST_REGION = "shared memory region"
 """What Triton says of a region that it does not know, as after its restart."""
+_IN_USE = "currently in use"
+"""What Triton says of a region whose request it still works on."""
 
 
 class TritonServer:
@@ -174,12 +175,15 @@ class TritonServer:
         """Whether the server has the buffer mapped, as far as is known here."""
         return name in self._mapped
 
-    async def unmap_buffer(self, name: str) -> None:
-        """Have the server forget one region. Never all: those of others would go as well."""
+    async def unmap_buffer(self, name: str) -> bool:
+        """Have the server forget one region, never all: those of others would go as well."""
         self._mapped.discard(name)
         question = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
-        with suppress(InferenceError):
+        try:
             await self._control("SystemSharedMemoryUnregister", question)
+        except InferenceError as error:
+            return _IN_USE not in str(error)
+        return True
 
     async def close(self) -> None:
         """Give up the connection. Safe to repeat."""
