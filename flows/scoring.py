@@ -58,6 +58,7 @@ class _Attempt:
         )
         self._profiles = Profiles.of(job.mapping)
         self._quarantined: list[QuarantinedRow] = []
+        self._leased: set[Buffer] = set()
         # The answers wait in the order of the input; a full queue holds the reader back.
         self._answers: asyncio.Queue[asyncio.Task[ScoredBatch] | None] = asyncio.Queue(
             job.scoring.microbatches_in_flight
@@ -73,6 +74,9 @@ class _Attempt:
             done = await in_thread(self._commit, writer)
         finally:
             writer.discard()
+            # Those of requests that were cancelled, some before they began.
+            for buffer in tuple(self._leased):
+                await self._release(buffer)
         self._job.progress.committed(self._shard.index)
         return done
 
@@ -84,10 +88,9 @@ class _Attempt:
         )
         with closing(reader):
             while True:
-                buffer = await job.buffers.lease(self._size.buffer_bytes)
+                buffer = await self._lease()
                 microbatch = await in_thread(reader.next, buffer)
                 if microbatch is None:
-                    await job.buffers.release(buffer)
                     break
                 await self._answers.put(stages.create_task(self._infer(microbatch, buffer)))
         await self._answers.put(None)
@@ -104,10 +107,19 @@ class _Attempt:
                     for group in microbatch.groups
                 ]
         finally:
-            await self._job.buffers.release(buffer)
+            await self._release(buffer)
         columns = restore_order([(answer.columns, answer.positions) for answer in answers])
         quarantined = [row for answer in answers for row in answer.quarantined]
         return ScoredBatch(columns, tuple(sorted(quarantined, key=lambda row: row.row)))
+
+    async def _lease(self) -> Buffer:
+        buffer = await self._job.buffers.lease(self._size.buffer_bytes)
+        self._leased.add(buffer)
+        return buffer
+
+    async def _release(self, buffer: Buffer) -> None:
+        self._leased.discard(buffer)
+        await self._job.buffers.release(buffer)
 
     async def _collect(self, writer: PartWriter) -> None:
         """Append the answers to the part, in order."""
