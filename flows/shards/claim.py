@@ -213,13 +213,21 @@ def _put_small(store: ObjectStore, key: str, data: bytes) -> bool:
 def check_claim(store: ObjectStore, fingerprint: Fingerprint) -> None:
     """Raise `JobSuperseded` when another job has taken the output over.
 
-    To be called before each commit and before publishing: one request. A job whose own output was
-    published by another run of it has not been superseded.
+    To be called before each commit and before publishing: one request, some more in the rare cases
+    that the job's record is gone:
+
+    1. This job's output is published: another run of it finished.
+    2. Another job's output is published, or another job's record is there: superseded.
+    3. Nobody is there: another run of this job failed and withdrew.
     """
     if store.stat(job_key(fingerprint)) is not None:
         return
-    published = read_manifest(store)
-    if published is None or published[0].fingerprint != fingerprint.digest:
+    if published := read_manifest(store):
+        superseded = published[0].fingerprint != fingerprint.digest
+    else:
+        records = {info.key: info for info in store.list("_job-")}
+        superseded = bool(_other_records(records, fingerprint))
+    if superseded:
         raise JobSuperseded(store.uri, fingerprint.digest)
 
 

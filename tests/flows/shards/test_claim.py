@@ -367,6 +367,7 @@ def test_withdraw(job: Job, dataset: Dataset, scratch: Path) -> None:
     """A job that committed nothing can free the output; one with parts keeps it."""
     job.claim()
     assert withdraw_claim(job.output, job.fingerprint)
+    check_claim(job.output, job.fingerprint)
     other = Job(dataset, job.output, scratch, version=2)
     other.run(only=lambda shard: shard.index == 0)
     assert not withdraw_claim(other.output, other.fingerprint)
