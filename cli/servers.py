@@ -5,13 +5,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from cli.settings import LocalSettings
 from cli.stack.prefect_server import LocalPrefect
 from cli.stack.triton import LocalTriton
-
-_TEMPLATE = "prefect/template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +75,4 @@ def local_triton(local: LocalSettings, models: Sequence[str]) -> LocalTriton:
 
 def local_prefect(local: LocalSettings) -> LocalPrefect:
     """Describe the Prefect server whose history this machine keeps."""
-    home: Path = local.data_dir / "prefect"
-    return LocalPrefect(home / "server", template=local.data_dir / _TEMPLATE)
+    return LocalPrefect(local.data_dir / "prefect" / "server", template=local.prefect_template_dir)

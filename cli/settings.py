@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_CHECKOUT = Path(__file__).parents[1]
+
 
 class LocalSettings(BaseSettings):
     """Read from `NIGHTSHIFT_…` variables, once per command."""
@@ -24,7 +26,7 @@ class LocalSettings(BaseSettings):
     triton_env: Path | None = Field(
         default=None,
         description="Environment that carries Triton, built by `make`. `triton-env` in the data "
-        "folder unless said otherwise.",
+        "folder unless said otherwise, or in that of the checkout that this program runs from.",
     )
 
     @property
@@ -35,9 +37,19 @@ class LocalSettings(BaseSettings):
     @property
     def triton_env_dir(self) -> Path:
         """The environment that local servers run from."""
-        return self.triton_env or self.data_dir / "triton-env"
+        return self.triton_env or self._built("triton-env")
+
+    @property
+    def prefect_template_dir(self) -> Path:
+        """The migrated database of which each local Prefect server gets a copy."""
+        return self._built("prefect/template")
 
     @property
     def servers_dir(self) -> Path:
         """Logs and state of local servers."""
         return self.data_dir / "triton"
+
+    def _built(self, name: str) -> Path:
+        """Where `make` built something: one may work in another folder than the checkout."""
+        here = self.data_dir / name
+        return here if here.is_dir() else _CHECKOUT / ".nightshift" / name

@@ -42,6 +42,7 @@ def write_report(
     page = render_report(report).encode()
     if not plan.output.put_if_absent(REPORT_KEY, page) and scored:
         plan.output.replace(REPORT_KEY, page, if_etag=None)
+    plan.output.clear_scratch()
     return report
 
 
