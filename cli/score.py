@@ -1,6 +1,6 @@
 """Score a dataset from the command line."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -37,6 +37,10 @@ def score(
     rename: Annotated[
         list[str] | None,
         typer.Option(metavar="OUTPUT=COLUMN", help="Name of the column that an output becomes."),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OUTPUT", help="Write this BYTES output as text. Once for each."),
     ] = None,
     cast: Annotated[
         list[str] | None,
@@ -76,6 +80,7 @@ def score(
             "columns": parse_columns(columns or []),
             "keep": parse_keep(keep),
             "rename": parse_rename(rename or []),
+            "text": text or [],
             "casts": cast or [],
             "allow_non_finite": allow_non_finite,
             "max_quarantined_rows": rows,
@@ -102,9 +107,9 @@ def parse_limit(text: str) -> tuple[int | None, float | None]:
     return rows, None
 
 
-def parse_keep(text: str) -> Literal["rest", "all", "none"] | list[str]:
-    """Read the columns to keep."""
-    if text == "rest" or text == "all" or text == "none":
+def parse_keep(text: str) -> str | list[str]:
+    """Read the columns to keep; the job contract checks a word."""
+    if text in ("rest", "all", "none"):
         return text
     return [name.strip() for name in text.split(",") if name.strip()]
 

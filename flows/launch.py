@@ -9,6 +9,9 @@ from flows.batch_inference import batch_inference
 from flows.report_data import JobReport
 from inference.jobs import BatchJob
 
+_DRAIN_S = 10.0
+"""Longest wait for Prefect's server to take the last events, which takes milliseconds."""
+
 
 def run_here(job: BatchJob) -> JobReport:
     """Score the dataset; return when Prefect's server has been told all of it.
@@ -23,6 +26,5 @@ async def _run(job: BatchJob) -> JobReport:
         return await batch_inference(job)
     finally:
         await APILogHandler.aflush()
-        draining = EventsWorker.drain_all(timeout=10)
-        if draining is not None:
-            await draining
+        # In a thread, where it waits instead of returning something to wait for.
+        await asyncio.to_thread(EventsWorker.drain_all, _DRAIN_S)
