@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from flows.shards.errors import AmbiguousPut, StoreUnavailable
 from flows.shards.object_store import ObjectStore
 from flows.shards.part_writer import PartWriter
 from flows.shards.reader import read_shard
+from flows.shards.row_selection import take_batch
 from flows.shards.settings import ShardSettings
 from flows.shards.types import QuarantinedRow, Shard
 
@@ -113,7 +115,7 @@ def _rows_whole(
             stop = start + batch.num_rows
             here = [row for row in wanted if start <= row < stop]
             if here:
-                taken = batch.take(pa.array([row - start for row in here], pa.int64()))
+                taken = take_batch(batch, np.array(here, np.int64) - start)
                 yield _Whole(taken, here, group)
             start = stop
 
