@@ -13,6 +13,7 @@ from flows.shards.mapping import Mapping
 from flows.shards.object_store import ObjectStore
 from flows.shards.reader import read_shard
 from flows.shards.row_lengths import split_by_length
+from flows.shards.row_selection import take_batch
 from flows.shards.types import Shard
 from flows.stopwatch import Stopwatch
 from inference.shared_memory import Buffer
@@ -117,7 +118,7 @@ class MicrobatchReader:
     def _groups(self, batch: pa.RecordBatch, buffer: Buffer) -> Iterator[Group]:
         selections = split_by_length(batch, self._mapping)
         for rows in selections:
-            source = batch if len(selections) == 1 else batch.take(pa.array(rows))
+            source = batch if len(selections) == 1 else take_batch(batch, rows)
             encoded = encode(
                 source,
                 self._mapping,

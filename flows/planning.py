@@ -76,6 +76,7 @@ def plan_job(
         keep=job.keep,
         rename=job.rename,
         casts=job.casts,
+        text=job.text,
         registered=model.columns,
     )
     read = dataset.input_files(mapping.read_columns)

@@ -41,6 +41,12 @@ class BatchJob(BaseModel):
         default_factory=dict,
         description="Column names for model outputs; an output not named here keeps its own name.",
     )
+    text: list[str] = Field(
+        default_factory=list,
+        description="BYTES outputs written as UTF-8 text instead of binary; a row whose answer is "
+        "not UTF-8 goes to the quarantine.",
+        examples=[["label"]],
+    )
     casts: Annotated[list[CastPermission], Field(max_length=3)] = Field(
         default_factory=list,
         description="Conversions allowed beyond the exact ones: 'lossy' (float64 to FP32, large "
