@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from cli import models
 from cli.demo import demo
 from cli.score import score
+from cli.serve import serve
 
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as shells expect it."""
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(score)
+app.command()(serve)
 app.add_typer(models.app, name="models")
 
 

@@ -2,6 +2,7 @@
 
 StackError
 ├── PortTaken         a port that was asked for is in use
+├── CannotListen      an address that was asked for cannot be listened on
 ├── ServerEnded       the server ended before it was ready
 ├── ServerNotReady    the server did not become ready in time
 └── SetUpMissing      an environment that `make` builds is not there
@@ -23,6 +24,15 @@ class PortTaken(StackError):
         )
         self.port = port
         """The port that was asked for."""
+
+
+class CannotListen(StackError):
+    """An address that was asked for cannot be listened on."""
+
+    def __init__(self, name: str, host: str, port: int, why: str) -> None:
+        super().__init__(
+            f"{name} cannot listen on {host} port {port}: {why}; choose another address or port"
+        )
 
 
 class ServerEnded(StackError):

@@ -1,0 +1,1 @@
+"""Online: everything built on FastAPI."""

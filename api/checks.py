@@ -1,0 +1,106 @@
+"""Find out whether what the API depends on can be used now."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from inference.server import Server
+from registry.errors import RegistryUnavailable
+from registry.port import Store
+
+
+class CheckFailed(Exception):
+    """Something cannot be used. The words are for anyone; the cause is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look at one thing."""
+
+    name: str
+    """What is looked at."""
+    look: Callable[[], Awaitable[None]]
+    """Raises `CheckFailed` when it cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that cannot be used now."""
+
+    name: str
+    """What it is."""
+    reason: str
+    """Why, without what only an operator may know."""
+    cause: str
+    """Why, in full."""
+
+
+async def missing(checks: Sequence[Check], *, deadline_s: float) -> tuple[Missing, ...]:
+    """Look at everything at once; return what cannot be used, in the order of `checks`."""
+    found = await asyncio.gather(*(_missing(check, deadline_s) for check in checks))
+    return tuple(each for each in found if each is not None)
+
+
+async def _missing(check: Check, deadline_s: float) -> Missing | None:
+    try:
+        async with asyncio.timeout(deadline_s):
+            await check.look()
+    except TimeoutError:
+        reason = f"did not answer within {deadline_s:g} s"
+        return Missing(check.name, reason, cause=reason)
+    except CheckFailed as error:
+        return Missing(check.name, str(error), cause=str(error.__cause__ or error))
+    return None
+
+
+class RegistryLook:
+    """Ask the registry's database for a row.
+
+    One look at a time: whoever comes while one is under way waits for that, so a database that
+    hangs holds one thread however often it is asked about.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._under_way: asyncio.Future[None] | None = None
+
+    async def __call__(self) -> None:
+        """Raises `CheckFailed`."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.ensure_future(asyncio.to_thread(self._ask))
+            self._under_way.add_done_callback(_seen)
+        try:
+            await asyncio.shield(self._under_way)
+        except RegistryUnavailable as error:
+            raise CheckFailed("its database cannot be read; the log says why") from error
+
+    def _ask(self) -> None:
+        with self._store.reading() as rows:
+            rows.model("")  # no model has an empty name: the cheapest row that is looked for
+
+
+def _seen(look: asyncio.Future[None]) -> None:
+    """Take note of the outcome, which nobody may be waiting for any more."""
+    if not look.cancelled():
+        look.exception()
+
+
+class PoolLook:
+    """Ask every Triton server until one is live."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self._servers = tuple(servers)
+
+    async def __call__(self) -> None:
+        """Raises `CheckFailed`."""
+        asked = [asyncio.ensure_future(server.live()) for server in self._servers]
+        try:
+            for answer in asyncio.as_completed(asked):
+                if await answer:
+                    return
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        names = ", ".join(server.url for server in self._servers)
+        raise CheckFailed(f"no server of the pool is live: {names}")

@@ -1,0 +1,44 @@
+"""What the API's process is told by its environment."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from inference.settings import InferenceSettings
+from registry.settings import RegistrySettings
+
+
+class ApiSettings(BaseSettings):
+    """Read from `NIGHTSHIFT_API_…` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_API_", frozen=True, extra="ignore")
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """Address to listen on. Only this machine unless said otherwise: nothing asks who calls."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on, any free one for 0. Not 8000 to 8002, where Triton listens."""
+    check_timeout_s: float = Field(default=0.8, gt=0)
+    """Longest wait for what readiness depends on: below the second that a Kubernetes probe waits,
+    so that the answer says what is missing."""
+    drain_s: int = Field(default=10, ge=0)
+    """Longest wait for requests under way when the process is to end; a third of the time that
+    Kubernetes gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that the process reads from its environment."""
+
+    api: ApiSettings
+    """How requests are answered."""
+    registry: RegistrySettings
+    """Where the registry is."""
+    inference: InferenceSettings
+    """Which Triton servers make the pool."""
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment; raises `ValidationError` or `SettingsError`."""
+        return cls(ApiSettings(), RegistrySettings(), InferenceSettings())

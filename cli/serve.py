@@ -1,0 +1,80 @@
+"""Serve the API from the command line."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import socket
+
+# Commands import what they use when they run, so that help shows at once.
+
+
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where to listen: NIGHTSHIFT_API_HOST, or this machine only, unless given.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="NIGHTSHIFT_API_PORT, or 8080, unless given; 0 takes any free one.",
+        ),
+    ] = None,
+) -> None:
+    """Answer over HTTP until Ctrl-C.
+
+    The registry and the Triton servers are those that NIGHTSHIFT_DATABASE_URL and
+    NIGHTSHIFT_TRITON_URLS name; /health/ready says whether they are there.
+    """
+    import asyncio
+
+    from api import server
+    from api.settings import Settings
+    from cli.settings import LocalSettings
+    from telemetry.logs import logged_to
+
+    settings = Settings.read()
+    host = settings.api.host if host is None else host
+    port = settings.api.port if port is None else port
+    log = LocalSettings().data_dir / "logs" / "api.jsonl"
+    with _listen(host, port) as listener, logged_to(log):
+        started = f"serving on {_url(listener)}, log in {log}; Ctrl-C ends it"
+        asyncio.run(server.serve(settings, listener, lambda: typer.echo(started)))
+    typer.echo("stopped")
+
+
+def _listen(host: str, port: int) -> "socket.socket":
+    """Return a listening socket; raises `PortTaken` or `CannotListen`."""
+    import errno
+    import socket
+
+    from cli.stack.errors import CannotListen, PortTaken
+
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family)
+    except OSError as error:
+        raise CannotListen("the API", host, port, error.strerror or str(error)) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken("the API", port) from error
+        raise CannotListen("the API", host, port, error.strerror or str(error)) from error
+    return listener
+
+
+def _url(listener: "socket.socket") -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
