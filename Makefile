@@ -37,16 +37,16 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-header --no-annotate --no-emit-index-url
 
 bench: ## compare scoring with a plain loop, both in the same run
-	@$(PYTHON) infra/setup demo
+	@$(PYTHON) infra/setup bench
 	@$(BIN)/python -m benchmarks.run
 
 lock: export UV_SYSTEM_CERTS ?= true
 lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
 	@$(PYTHON) infra/setup lock
-	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
+	@cd requirements && $(foreach name,bootstrap bench dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
 	@cd requirements && $(foreach name,demo runtime,../$(LOCK) --constraint dev.txt $(name).in -o $(name).txt &&) true
 	@cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
-	rm -rf .venv .nightshift/boot .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
+	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -45,6 +45,8 @@ class Case:
     """As it stands in the table."""
     module: str
     """What is run."""
+    python: Path
+    """By which interpreter: peers have an environment of their own."""
     arguments: tuple[str, ...]
     """Dataset first; `{output}` stands for an empty folder's name."""
 
@@ -79,16 +81,23 @@ def main(repeats: int) -> None:
 
 def _cases(dataset: Path, triton: LocalTriton) -> list[Case]:
     folder = str(dataset)
+    peers = HERE.parent / ".nightshift" / "bench-env" / "bin" / "python"
     return [
         *(
             Case(
                 f"{_LOOP}, {rows:,} rows a request",
                 "benchmarks.cases.plain_loop",
+                peers,
                 (folder, "{output}", triton.http_url, str(rows)),
             )
             for rows in LOOP_ROWS
         ),
-        Case(_OURS, "benchmarks.cases.nightshift_job", (folder, "{output}", f"{wide.MODEL}@bench")),
+        Case(
+            _OURS,
+            "benchmarks.cases.nightshift_job",
+            Path(sys.executable),
+            (folder, "{output}", f"{wide.MODEL}@bench"),
+        ),
     ]
 
 
@@ -143,7 +152,7 @@ def _run(case: Case, environment: Mapping[str, str]) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory(dir=Path(case.arguments[0]).parent) as folder:
         arguments = [part.format(output=f"{folder}/out") for part in case.arguments]
         ended = subprocess.run(
-            [sys.executable, "-m", case.module, *arguments],
+            [case.python, "-m", case.module, *arguments],
             env=dict(environment),
             cwd=HERE.parent,
             stdout=subprocess.PIPE,

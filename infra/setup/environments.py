@@ -38,6 +38,11 @@ class Folders:
         return self.state / "triton-env"
 
     @property
+    def bench(self) -> Path:
+        """What the benchmarks compare with."""
+        return self.state / "bench-env"
+
+    @property
     def boot(self) -> Path:
         """Where uv is installed."""
         return self.state / "boot"
@@ -149,6 +154,21 @@ def build_triton(folders: Folders, uv: Path, interpreter: Interpreter) -> None:
     wanted = Stamp("triton", stamp.digest(lock), interpreter.label)
     _build(folders.triton, uv, wanted, lock, interpreter)
     wanted.write(folders.triton)
+
+
+def bench_is_current(folders: Folders) -> bool:
+    """Say whether the environment of what the benchmarks compare with is complete."""
+    return stamp.read(folders.bench) == _bench_stamp(folders)
+
+
+def build_bench(folders: Folders, uv: Path) -> None:
+    """Make the environment of what the benchmarks compare with."""
+    _build(folders.bench, uv, _bench_stamp(folders), folders.lock("bench"), None)
+    _bench_stamp(folders).write(folders.bench)
+
+
+def _bench_stamp(folders: Folders) -> Stamp:
+    return Stamp("bench", stamp.digest(folders.lock("bench")), Interpreter.current().label)
 
 
 def _platform_stamp(folders: Folders, name: str) -> Stamp:

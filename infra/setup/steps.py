@@ -19,6 +19,7 @@ _NEEDS = {
     "lock": (None, False),
     "install": ("demo", False),
     "demo": ("demo", True),
+    "bench": ("demo", True),
     "lint": ("dev", False),
     "test": ("dev", True),
 }
@@ -64,6 +65,8 @@ def _is_ready(folders: Folders, target: str) -> bool:
     packages, servers = _NEEDS[target]
     if packages is None:
         return environments.uv_is_current(folders)
+    if target == "bench" and not environments.bench_is_current(folders):
+        return False
     return environments.platform_is_current(folders, packages) and (
         not servers or (environments.triton_is_current(folders) and database.is_current(folders))
     )
@@ -80,6 +83,9 @@ def _build(folders: Folders, target: str) -> None:
     if packages is not None and not environments.platform_is_current(folders, packages):
         with progress("the platform's packages"):
             environments.build_platform(folders, uv, packages)
+    if target == "bench" and not environments.bench_is_current(folders):
+        with progress("what the benchmarks compare with"):
+            environments.build_bench(folders, uv)
     if servers and not database.is_current(folders):
         with progress("Prefect's database"):
             database.build(folders)
