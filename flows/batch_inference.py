@@ -3,10 +3,12 @@
 Start here. `batch_inference` is the Prefect flow that `nightshift score`, a deployment or a
 plain call runs. Each step is a task of `flows.tasks`, and the work behind a step is in a module
 that knows no Prefect. What was scored is decided by the parts in the output alone: run the same
-job again, after whatever happened, and it continues from them.
+job again, after whatever happened, and it continues from them. What an operator wants to know is
+told to Prefect's run logger, beside what Prefect says itself of a task that it tries again.
 """
 
 from prefect import flow
+from prefect.logging import get_run_logger
 
 from flows import tasks
 from flows.budget import ErrorBudget
@@ -23,6 +25,7 @@ from flows.shards.types import Shard
 from flows.tasks import whole
 from flows.threads import in_thread
 from flows.watching import watched
+from inference.errors import TransientError
 from inference.jobs import BatchJob
 from registry.domain import ModelVersion
 
@@ -35,18 +38,32 @@ async def batch_inference(job: BatchJob) -> JobReport:
     `MappingError`, `InferenceError` or `RegistryError`. Nothing is published then.
     """
     progress = JobProgress()
+    log = get_run_logger()
     async with open_runtime() as runtime:
         progress.health = runtime.pool.health
         async with watched(progress, interval_s=runtime.scoring.progress_interval_s):
             model = await tasks.resolve(whole(runtime), job)
+            log.info("scoring with %s (%s)", model, model.digest)
             progress.enter("plan")
             plan = await tasks.plan(whole(runtime), job, whole(model))
             progress.planned(rows=plan.rows, shards=len(plan.shards))
+            log.info(
+                "planned %d rows in %d shards, %d of them committed before",
+                plan.rows,
+                len(plan.shards),
+                len(plan.committed),
+            )
             progress.enter("score")
             scored = await _score(job, runtime, model, plan, progress)
             progress.enter("publish")
             manifest = await tasks.publish(
                 whole(runtime), job, whole(plan), whole(scored), progress.seconds()
+            )
+            log.info(
+                "published %d rows at %s, %d in the quarantine",
+                manifest.rows_ok,
+                plan.output.uri,
+                manifest.rows_quarantined,
             )
             progress.enter("report")
             return await tasks.report(
@@ -60,7 +77,7 @@ async def _score(
     """Score what is left of the plan; an output in which nothing was committed is given up."""
     try:
         scoring_job = _scoring_job(job, runtime, model, plan, progress)
-        return await _score_shards(scoring_job, plan.left)
+        return await _score_shards(scoring_job, plan)
     except BaseException:
         await in_thread(withdraw_claim, plan.output, plan.fingerprint)
         raise
@@ -96,7 +113,7 @@ def _scoring_job(
     )
 
 
-async def _score_shards(job: ScoringJob, shards: tuple[Shard, ...]) -> list[Committed | Adopted]:
+async def _score_shards(job: ScoringJob, plan: JobPlan) -> list[Committed | Adopted]:
     """Score shards as tasks: retries within a round, rounds while the pool stays away."""
     settings = job.scoring
     score = tasks.score.with_options(
@@ -104,12 +121,21 @@ async def _score_shards(job: ScoringJob, shards: tuple[Shard, ...]) -> list[Comm
         retry_delay_seconds=list(settings.task_retry_delays_s),
     )
     scored: list[Committed | Adopted] = []
+    log = get_run_logger()
 
     async def score_one(shard: Shard) -> None:
-        scored.append(await score(whole(job), whole(shard), shard.index))
+        try:
+            scored.append(await score(whole(job), whole(shard), shard.index))
+        except TransientError as error:
+            log.warning("shard %d is deferred: %s", shard.index, error)
+            raise
 
     job.pool.watch(job.model.served_name, job.model.served_version)
     await score_in_rounds(
-        shards, score_one, in_flight=settings.shards_in_flight, rounds=settings.rounds
+        plan.left,
+        score_one,
+        of=len(plan.shards),
+        in_flight=settings.shards_in_flight,
+        rounds=settings.rounds,
     )
     return scored

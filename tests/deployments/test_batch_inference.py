@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
 from cli.stack.triton import LocalTriton
 from inference.jobs import BatchJob
@@ -62,9 +63,26 @@ def test_a_worker_scores_the_dataset(
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert (worker_folder / "scores" / "_SUCCESS").exists()
+    assert {
+        "scoring with sums@1 (sha256:" + "0" * 64 + ")",
+        "planned 500 rows in 3 shards, 0 of them committed before",
+        f"published 500 rows at {worker_folder}/scores, 0 in the quarantine",
+    } <= _logged()
     rows = pq.read_table(worker_folder / "scores").sort_by("id")
     assert rows["id"].to_pylist() == list(range(len(SCORES)))
     np.testing.assert_allclose(rows["score"].to_numpy(), SCORES, rtol=1e-4, atol=1e-5)
+
+
+def _logged() -> set[str]:
+    """What the run's page shows of its log."""
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=["score sums@champion"]))
+        )
+        response = client.request(
+            "POST", "/logs/filter", json={"logs": {"flow_run_id": {"any_": [str(run.id)]}}}
+        )
+    return {line["message"] for line in response.json()}
 
 
 def _register_linear(folder: Path) -> None:
