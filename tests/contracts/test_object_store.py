@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from flows.shards.errors import InputChanged, NoSuchObject
 from flows.shards.object_store import ObjectInfo, ObjectStore, StoreProbe, Tail, open_store
@@ -14,14 +15,13 @@ from tests.contracts.memory_object_store import MemoryObjectStore
 from tests.servers.s3 import S3Endpoint
 
 
-def s3_settings(endpoint: S3Endpoint, **changes: object) -> S3Settings:
+def s3_settings(endpoint: S3Endpoint) -> S3Settings:
     """Settings that reach the test's S3 server."""
     return S3Settings(
         endpoint_url=endpoint.url,
         access_key=endpoint.access_key,
-        secret_key=endpoint.secret_key,
+        secret_key=SecretStr(endpoint.secret_key),
         region=endpoint.region,
-        **changes,
     )
 
 

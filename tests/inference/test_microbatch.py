@@ -164,7 +164,8 @@ async def test_no_rows_need_no_request() -> None:
     """Outputs are empty, with the dtype and shape of the signature."""
     pool = Doubles()
     answer = await score([], pool=pool, max_rejected=0)
-    assert (answer.outputs["y"].shape, answer.outputs["y"].dtype) == ((0, 1), np.float32)
+    assert answer.outputs["y"].shape == (0, 1)
+    assert answer.outputs["y"].dtype == np.float32
     assert pool.sent == []
 
 

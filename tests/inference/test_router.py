@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,6 +127,8 @@ def test_an_overloaded_server_pauses_while_others_work() -> None:
             break
         assert isinstance(choice, Ticket)
         subject.done(choice, Verdict.UNKNOWN, 0.0)
+    else:
+        pytest.fail("twenty overloads paused no server")
     ends = [route.paused_until for route in subject.routes]
     assert choice == Wait(until=min(ends))
     assert min(ends) > 0

@@ -101,7 +101,7 @@ def test_an_answer_as_promised_passes() -> None:
         ({"y": Y}, "lacks output 'label'"),
         ({"y": Y[:2], "label": LABEL}, "2 rows, sent were 3"),
         ({"y": Y[:0], "label": LABEL}, "0 rows, sent were 3"),
-        ({"y": np.float32(1)[()] * np.ones(()), "label": LABEL}, "came as float64"),
+        ({"y": np.float32(1) * np.ones(()), "label": LABEL}, "came as float64"),
         ({"y": np.ones((), np.float32), "label": LABEL}, "no rows"),
         ({"y": Y.astype(np.float64), "label": LABEL}, "came as float64, promised was FP32"),
         ({"y": np.ones((3, 3), np.float32), "label": LABEL}, r"\[3, 3\], promised was \[-1, 2\]"),

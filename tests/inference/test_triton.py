@@ -45,10 +45,10 @@ async def pool(server: TritonServer) -> AsyncIterator[Pool]:
         yield made
 
 
-def numbers(*values: float, model: str = "faulty", **options: int) -> InferRequest:
+def numbers(*values: float, model: str = "faulty") -> InferRequest:
     """Return rows for `faulty` or `limited`."""
     x = np.array(values, dtype=np.float32).reshape(-1, 1)
-    return InferRequest(model, "1", {"x": x}, ("y",), len(values), **options)
+    return InferRequest(model, "1", {"x": x}, ("y",), len(values))
 
 
 def sleeps(model: str, seconds: float) -> InferRequest:
@@ -93,7 +93,8 @@ async def test_scores_are_the_models(server: TritonServer) -> None:
     request = InferRequest("linear", "", {"features": x}, ("score",), 4096, "id", priority=3)
     score = (await server.infer(request, timeout_s=5)).outputs["score"]
     weights = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
-    np.testing.assert_allclose(score, x @ weights, rtol=1e-4, atol=1e-4)
+    assert score.dtype == np.float32
+    np.testing.assert_allclose(score.astype(np.float32), x @ weights, rtol=1e-4, atol=1e-4)
 
 
 async def test_messages_beyond_the_grpc_default_pass_both_ways(server: TritonServer) -> None:

@@ -22,8 +22,10 @@ from flows.shards.errors import (
 )
 from flows.shards.manifest import MANIFEST_KEY, Cut
 from flows.shards.object_store import ObjectStore, StoreProbe, open_store
+from flows.shards.provenance import Provenance
 from flows.shards.publish import verify_parts
 from flows.shards.settings import S3Settings
+from flows.shards.types import Shard
 from tests.contracts.memory_object_store import MemoryObjectStore
 from tests.flows.shards.jobs import CUT, NOW, Job, dataset_at, write_lake
 
@@ -395,7 +397,7 @@ def test_verifying_a_thousand_local_parts_is_quick(tmp_path: Path) -> None:
     assert len(found) == 1000
 
 
-def _copy_parts(job: Job, shards: tuple) -> None:
+def _copy_parts(job: Job, shards: tuple[Shard, ...]) -> None:
     """Write each shard's part straight into the output, as fast as possible."""
     for shard in shards:
         record = _provenance(job, shard)
@@ -406,9 +408,7 @@ def _copy_parts(job: Job, shards: tuple) -> None:
         )
 
 
-def _provenance(job: Job, shard):
-    from flows.shards.provenance import Provenance
-
+def _provenance(job: Job, shard: Shard) -> Provenance:
     return Provenance.of(
         shard,
         write_id="w",

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,7 @@ from flows.shards.commit import (
     part_key,
     read_part,
 )
+from flows.shards.dataset import Dataset
 from flows.shards.errors import (
     AmbiguousPut,
     NoSuchObject,
@@ -30,6 +33,7 @@ from flows.shards.errors import (
     StoreUnavailable,
 )
 from flows.shards.object_store import ObjectStore, Tail, open_store
+from flows.shards.provenance import Provenance
 from flows.shards.settings import S3Settings
 from flows.shards.types import Shard
 from tests.contracts.memory_object_store import MemoryObjectStore
@@ -56,7 +60,7 @@ def test_name_of_a_part() -> None:
     assert part_key(1234567, "0123456789abcdef") == "part-1234567-0123456789ab.parquet"
 
 
-def test_commit_and_record(dataset: object, output: ObjectStore, scratch: Path) -> None:
+def test_commit_and_record(dataset: Dataset, output: ObjectStore, scratch: Path) -> None:
     """A committed part tells everything of itself, on every store."""
     job = Job(dataset, output, scratch)
     shard = first_shard(job)
@@ -89,11 +93,12 @@ def test_own_commit_again(job: Job) -> None:
     assert isinstance(first, Committed)
 
 
-def test_careless_store_keeps_one_whole_part(dataset: object, scratch: Path) -> None:
+def test_careless_store_keeps_one_whole_part(dataset: Dataset, scratch: Path) -> None:
     """Where conditions are ignored two racing attempts still leave one whole part of one name."""
-    job = Job(dataset, Racing(careless=True), scratch)
+    store = Racing(careless=True)
+    job = Job(dataset, store, scratch)
     ours, theirs = job.build(first_shard(job)), job.build(first_shard(job))
-    job.output.rival = theirs[0]
+    store.rival = theirs[0]
     done = commit(job, *ours)
     assert isinstance(done, Committed)
     assert done.record.provenance.write_id == ours[1]
@@ -112,7 +117,7 @@ class Racing(MemoryObjectStore):
         return super().put_if_absent(key, source)
 
 
-def test_rival_in_the_last_moment(dataset: object, scratch: Path) -> None:
+def test_rival_in_the_last_moment(dataset: Dataset, scratch: Path) -> None:
     """A part that appears between our look and our put wins."""
     store = Racing()
     job = Job(dataset, store, scratch)
@@ -156,7 +161,7 @@ class Faulty(MemoryObjectStore):
 @pytest.mark.parametrize(
     "script", ["", "a", "r", "n", "nnnn", ".d", ".dddd", "ad", "n.n.rd", "rdd"]
 )
-def test_unclear_answers_are_resolved(dataset: object, scratch: Path, script: str) -> None:
+def test_unclear_answers_are_resolved(dataset: Dataset, scratch: Path, script: str) -> None:
     """Lost answers and false refusals end in our commit: the footer is read back."""
     store = Faulty()
     job = Job(dataset, store, scratch)
@@ -168,7 +173,7 @@ def test_unclear_answers_are_resolved(dataset: object, scratch: Path, script: st
 
 
 @pytest.mark.parametrize("script", ["n." * 9, "n" * 99, ".ddddddddd"])
-def test_store_without_a_clear_answer(dataset: object, scratch: Path, script: str) -> None:
+def test_store_without_a_clear_answer(dataset: Dataset, scratch: Path, script: str) -> None:
     """After some tries, with growing pauses, the shard is left to be retried."""
     store = Faulty()
     job = Job(dataset, store, scratch)
@@ -249,10 +254,8 @@ def test_part_of_another_job_with_the_same_prefix(job: Job) -> None:
         list_parts(job.output, job.fingerprint.digest, threads=1)
 
 
-def read_own(path: Path):
+def read_own(path: Path) -> Provenance:
     """The provenance in a scratch file."""
-    from flows.shards.provenance import Provenance
-
     return Provenance.from_metadata(pq.read_metadata(path).metadata)
 
 
@@ -274,7 +277,7 @@ def test_large_footer_is_read_whole(job: Job) -> None:
 
 
 def test_list_parts_takes_only_the_jobs_own(
-    dataset: object, output: ObjectStore, scratch: Path
+    dataset: Dataset, output: ObjectStore, scratch: Path
 ) -> None:
     """Other jobs' parts, quarantine objects and files with similar names are passed over."""
     job = Job(dataset, output, scratch)
@@ -300,7 +303,7 @@ def test_part_of_another_plan(job: Job) -> None:
 
 
 def test_sixteen_threads_commit_one_part(
-    dataset: object, output: ObjectStore, scratch: Path
+    dataset: Dataset, output: ObjectStore, scratch: Path
 ) -> None:
     """Exactly one wins, the others adopt it, no one fails."""
     job = Job(dataset, output, scratch)
@@ -315,7 +318,14 @@ def test_sixteen_threads_commit_one_part(
     assert read_part(output, part_key(0, job.fingerprint.digest)).provenance.write_id in winners
 
 
-def _commit_rounds(lake: str, output: str, scratch: str, rounds: int, barrier, results) -> None:
+def _commit_rounds(
+    lake: str,
+    output: str,
+    scratch: str,
+    rounds: int,
+    barrier: Barrier,
+    results: "Queue[tuple[int, bool, str, str]]",
+) -> None:
     """One process of the race: commit the part of one shard in every round's output."""
     for number in range(rounds):
         store = open_store(f"{output}/{number}", S3Settings())
@@ -351,6 +361,7 @@ STOPPED_CODE = """
 import sys
 from pathlib import Path
 from flows.shards.object_store import open_store
+from flows.shards.provenance import Provenance
 from flows.shards.settings import S3Settings
 from tests.flows.shards.jobs import Job, dataset_at
 from tests.flows.shards.test_commit import commit
@@ -389,7 +400,7 @@ def test_stopped_writer_changes_nothing(lake: Path, tmp_path: Path) -> None:
 
 
 def test_dropped_responses_of_a_real_store(
-    dataset: object, s3_endpoint: S3Endpoint, scratch: Path
+    dataset: Dataset, s3_endpoint: S3Endpoint, scratch: Path
 ) -> None:
     """S3 stores the part and its answer is lost, every time: our commit, no false loser."""
     with DroppingProxy(

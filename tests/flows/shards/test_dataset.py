@@ -132,7 +132,9 @@ def test_hidden_names_are_skipped(lake: Path) -> None:
         (["k=-", "k=٣"], pa.string(), ["-", "٣"]),
     ],
 )
-def test_partition_types(tmp_path: Path, steps: list[str], kind: object, values: list) -> None:
+def test_partition_types(
+    tmp_path: Path, steps: list[str], kind: pa.DataType, values: list[object]
+) -> None:
     """One type for the whole dataset, and no digit of a value is lost."""
     for step in steps:
         write(tmp_path, f"{step}/a.parquet", pa.table({"x": [1]}))
@@ -232,7 +234,7 @@ def test_type_drift(lake: Path) -> None:
         ),
     ],
 )
-def test_missing_and_added_columns(lake: Path, table: dict[str, list], words: str) -> None:
+def test_missing_and_added_columns(lake: Path, table: dict[str, list[object]], words: str) -> None:
     """A column that only some files have is drift, whichever file lacks it."""
     write(lake, "month=4/a.parquet", pa.table(table))
     assert words in fails(lake, SchemaDrift)

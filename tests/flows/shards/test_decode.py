@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from flows.shards.column_errors import WrongShape
 from flows.shards.decode import decode
-from inference.tensors import datatype_of
+from inference.tensors import Array, datatype_of
 from registry.domain import TensorSpec
 from tests.flows.shards.columns import mapping, signature, spec
 
@@ -72,7 +72,7 @@ def test_outputs_come_in_the_schemas_order() -> None:
     """Whatever order the server answers in; what was not asked for is left out."""
     outputs = [spec("a", "FP32"), spec("b", "INT8")]
     compiled = mapping(signature(spec("x", "FP32"), outputs=outputs), SCHEMA)
-    answer = {
+    answer: dict[str, Array] = {
         "c": np.zeros(1),
         "b": np.ones(1, np.int8),
         "a": np.zeros(1, np.float32),

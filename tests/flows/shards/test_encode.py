@@ -3,7 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ def encoded(
 
 def reasons(answer: Encoded) -> list[tuple[int, str, str]]:
     """The rejections as plain tuples."""
-    return [tuple(rejection) for rejection in answer.rejected]
+    return [(at_fault.row, at_fault.reason, at_fault.detail) for at_fault in answer.rejected]
 
 
 def assert_lawful(answer: Encoded, rows: int) -> None:
@@ -421,7 +421,8 @@ def integer_columns(draw: st.DrawFn) -> Drawn:
 @st.composite
 def float_columns(draw: st.DrawFn) -> Drawn:
     """Floats of any width, NaN, infinity or large values among them."""
-    width = draw(st.sampled_from([16, 32, 64]))
+    widths: list[Literal[16, 32, 64]] = [16, 32, 64]
+    width = draw(st.sampled_from(widths))
     kind = {16: pa.float16(), 32: pa.float32(), 64: pa.float64()}[width]
     value = st.one_of(
         st.none(),
@@ -483,7 +484,7 @@ def expected(value: Any, datatype: str, rounds: bool) -> Any:
     whole = int(exact)
     if datatype == "BOOL":
         return bool(whole) if whole in (0, 1) else None
-    limits = np.iinfo(numpy_dtype(datatype))
+    limits = np.iinfo(numpy_dtype(datatype).name)
     return whole if limits.min <= whole <= limits.max else None
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from flows.shards.errors import BadUri, StoreDenied
 from flows.shards.object_store import StoreProbe, open_store, probe_store
 from flows.shards.settings import S3Settings
 from tests.contracts.memory_object_store import MemoryObjectStore
 
-S3 = S3Settings(endpoint_url="http://127.0.0.1:9", access_key="a", secret_key="b")
+S3 = S3Settings(endpoint_url="http://127.0.0.1:9", access_key="a", secret_key=SecretStr("b"))
 
 
 @pytest.mark.parametrize(

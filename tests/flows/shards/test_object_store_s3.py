@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from flows.shards.commit import Committed, commit_part, part_key
 from flows.shards.dataset import Dataset
@@ -29,17 +30,32 @@ from tests.flows.shards.dropping_proxy import DroppingProxy
 from tests.flows.shards.jobs import Job
 from tests.servers.s3 import S3Endpoint
 
+SMALL_PUTS = {"single_put_bytes": 10 * 2**20}
+"""A change of settings, so that 11 MiB go out in pieces."""
 
-def store_at(endpoint: S3Endpoint, **changes: object) -> S3Store:
+
+def store_at(endpoint: S3Endpoint) -> S3Store:
     """A store below the test's bucket."""
-    return S3Store(endpoint.bucket, "root", s3_settings(endpoint, **changes))
+    return S3Store(endpoint.bucket, "root", s3_settings(endpoint))
+
+
+def settings_for(url: str, *, tries: int) -> S3Settings:
+    """Settings for a server that looks at no credentials."""
+    return S3Settings(
+        endpoint_url=url,
+        access_key="a",
+        secret_key=SecretStr("b"),
+        region="us-east-1",
+        tries=tries,
+    )
 
 
 def test_large_file_goes_out_in_pieces(s3_endpoint: S3Endpoint, tmp_path: Path) -> None:
     """Above the limit the upload is multipart, its completion conditional, nothing is pending."""
     source = tmp_path / "large"
     source.write_bytes(os.urandom(11 * 2**20))
-    store = store_at(s3_endpoint, single_put_bytes=10 * 2**20)
+    settings = s3_settings(s3_endpoint).model_copy(update=SMALL_PUTS)
+    store = S3Store(s3_endpoint.bucket, "root", settings)
     assert store.put_if_absent("key", source)
     info = store.stat("key")
     assert info is not None
@@ -81,14 +97,7 @@ def test_bucket_that_is_not_there(s3_endpoint: S3Endpoint) -> None:
 
 def test_nobody_listens(dataset: Dataset, scratch: Path) -> None:
     """An endpoint that is down is told from one that refuses."""
-    settings = S3Settings(
-        endpoint_url="http://127.0.0.1:9",
-        access_key="a",
-        secret_key="b",
-        region="us-east-1",
-        tries=1,
-    )
-    store = S3Store("bucket", "root", settings)
+    store = S3Store("bucket", "root", settings_for("http://127.0.0.1:9", tries=1))
     with pytest.raises(StoreUnavailable, match="Could not connect"):
         store.list()
     with pytest.raises(AmbiguousPut, match="Could not connect"):
@@ -166,10 +175,7 @@ def test_answers_become_errors(
 ) -> None:
     """Refusals are final, the rest may be tried again; a put without a clear answer says so."""
     with answering(status, code) as url:
-        settings = S3Settings(
-            endpoint_url=url, access_key="a", secret_key="b", region="us-east-1", tries=1
-        )
-        store = S3Store("bucket", "", settings)
+        store = S3Store("bucket", "", settings_for(url, tries=1))
         with pytest.raises(reading) as read:
             store.read("key")
         with pytest.raises(putting) as put:
@@ -210,8 +216,7 @@ class NoConditions(BaseHTTPRequestHandler):
 def test_store_that_knows_no_conditions() -> None:
     """A look stands in for the condition: weaker, but it works."""
     with serving(NoConditions) as url:
-        settings = S3Settings(endpoint_url=url, access_key="a", secret_key="b", region="us-east-1")
-        store = S3Store("bucket", "", settings)
+        store = S3Store("bucket", "", settings_for(url, tries=4))
         assert store.put_if_absent("key", b"first")
         assert not store.put_if_absent("key", b"second")
         assert NoConditions.kept == b"first"
@@ -246,10 +251,7 @@ def test_bodies_that_break_off(broken: int, whole: bool) -> None:
     """An answer whose body ends early is asked for again, a bounded number of times."""
     BrokenBodies.broken = broken
     with serving(BrokenBodies) as url:
-        settings = S3Settings(
-            endpoint_url=url, access_key="a", secret_key="b", region="us-east-1", tries=3
-        )
-        store = S3Store("bucket", "", settings)
+        store = S3Store("bucket", "", settings_for(url, tries=3))
         if whole:
             assert store.read("key") == b"0123456789"
             return
@@ -266,10 +268,9 @@ def test_lost_answer_to_a_multipart_completion(
         job = Job(dataset, direct, scratch)
         path, write_id = job.build(job.shards(job.claim())[0])
         _grow(path, 11 * 2**20)
-        settings = s3_settings(s3_endpoint, single_put_bytes=10 * 2**20)
-        through = S3Store(
-            s3_endpoint.bucket, "root", settings.model_copy(update={"endpoint_url": proxy.url})
-        )
+        changes = {**SMALL_PUTS, "endpoint_url": proxy.url}
+        settings = s3_settings(s3_endpoint).model_copy(update=changes)
+        through = S3Store(s3_endpoint.bucket, "root", settings)
         key = part_key(0, job.fingerprint.digest)
         # The first POST begins the upload, the second completes it.
         proxy.arm(after=1)

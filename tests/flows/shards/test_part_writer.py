@@ -1,6 +1,7 @@
 """A part grows in a scratch file and is whole or not there."""
 
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ def rows(start: int, count: int) -> pa.RecordBatch:
 
 
 @pytest.mark.parametrize("codec", ["zstd", "snappy", "lz4", "none"])
-def test_rows_and_footer(tmp_path: Path, codec: str) -> None:
+def test_rows_and_footer(tmp_path: Path, codec: Literal["zstd", "snappy", "lz4", "none"]) -> None:
     """Rows come back in order, with the metadata beside them, for every codec."""
     writer = PartWriter(SCHEMA, tmp_path, ShardSettings(part_compression=codec))
     for start in range(0, 100, 10):

@@ -34,6 +34,13 @@ def published_keys(manifest: Manifest) -> list[str]:
     return sorted({*manifest.objects(), MANIFEST_KEY, SUCCESS_KEY})
 
 
+def manifest_in(store: ObjectStore) -> Manifest:
+    """The manifest that readers of an output see."""
+    found = read_manifest(store)
+    assert found is not None
+    return found[0]
+
+
 def score_all(job: Job) -> Claim:
     """Commit every part."""
     claim = job.claim()
@@ -152,7 +159,7 @@ def test_old_output_is_whole_until_the_switch(job: Job, dataset: Dataset, scratc
     claim = other.claim(replace=True)
     other.score(other.shards(claim)[0])
     assert set(published_keys(old)) <= set(keys(job.output))
-    assert read_manifest(job.output)[0] == old
+    assert manifest_in(job.output) == old
 
 
 def test_two_runs_of_one_job_publish_once(job: Job) -> None:
@@ -177,7 +184,7 @@ def test_other_job_published_meanwhile(job: Job, dataset: Dataset, scratch: Path
         job.score(shard)
     with pytest.raises(OutputOccupied, match="model delays@2 → delays@1"):
         job.publish(claim)
-    assert read_manifest(job.output)[0] == theirs
+    assert manifest_in(job.output) == theirs
 
 
 def test_killed_between_manifest_and_marker(job: Job) -> None:

@@ -51,7 +51,15 @@ def test_inputs_of_two_open_shapes_are_split_by_both() -> None:
 
 def test_nested_lists_are_split_by_the_lengths_at_each_level() -> None:
     """A row whose own lists differ is rejected by the encoder."""
-    rows = [[[1, 2]], [[1], [2]], [[3], [4]], None, [[5, 6]], [[1], [2, 3]], [[]]]
+    rows: list[list[list[int]] | None] = [
+        [[1, 2]],
+        [[1], [2]],
+        [[3], [4]],
+        None,
+        [[5, 6]],
+        [[1], [2, 3]],
+        [[]],
+    ]
     batch = pa.record_batch({"x": pa.array(rows, pa.list_(pa.list_(pa.int64())))})
     compiled = mapping(signature(spec("x", "INT64", -1, -1)), batch.schema)
     pieces = split_by_length(batch, compiled)
@@ -81,7 +89,7 @@ def test_every_row_is_in_one_piece_that_can_be_encoded(rows: Rows) -> None:
     batch, compiled = tokens(rows)
     pieces = split_by_length(batch, compiled)
     assert sorted(np.concatenate(pieces).tolist()) == list(range(len(rows)))
-    accepted = {}
+    accepted: dict[int, list[int]] = {}
     for piece in pieces:
         answer = encode(batch.take(pa.array(piece)), compiled, partitions={})
         accepted.update(
