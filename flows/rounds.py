@@ -12,9 +12,9 @@ ScoreShard = Callable[[Shard], Awaitable[None]]
 
 
 async def score_in_rounds(
-    shards: Sequence[Shard], score: ScoreShard, *, in_flight: int, rounds: int
+    shards: Sequence[Shard], score: ScoreShard, *, of: int, in_flight: int, rounds: int
 ) -> None:
-    """Score all `shards`, at most `in_flight` at the same time.
+    """Score all `shards`, what is left of a job of `of`, at most `in_flight` at the same time.
 
     A shard whose retries did not outlast the pool's absence is deferred to the next round, with
     all that were not begun: what one found, the others would find as well. Raises
@@ -27,7 +27,7 @@ async def score_in_rounds(
         left, cause = await _round(left, score, in_flight=in_flight)
         if cause is None:
             return
-    raise JobUnfinished(shards_left=len(left), shards=len(shards), cause=str(cause)) from cause
+    raise JobUnfinished(shards_left=len(left), shards=of, cause=str(cause)) from cause
 
 
 async def _round(

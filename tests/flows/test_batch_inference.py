@@ -22,7 +22,7 @@ from registry.errors import RegistryError
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from tests.flows.bench import numbers, quarantined
-from tests.flows.conftest import PLATFORM_MARKS, Workplace, requests_of
+from tests.flows.workplace import PLATFORM_MARKS, Workplace, requests_of
 
 pytestmark = PLATFORM_MARKS
 

@@ -66,7 +66,7 @@ async def score_all(bench: Bench, job: BatchJob, mishap: Callable[[], object]) -
         if mishaps:
             await asyncio.to_thread(mishaps.pop())
 
-    await score_in_rounds(plan.left, score, in_flight=2, rounds=60)
+    await score_in_rounds(plan.left, score, of=4, in_flight=2, rounds=60)
     assert shared.progress.snapshot().rows_done == ROWS
     return tries
 

@@ -54,7 +54,7 @@ async def test_every_shard_is_scored_once(
     """In whatever order the pool goes away; never more at a time than allowed."""
     score = Scorer(failures)
     rounds = 1 + sum(failures.values())
-    await score_in_rounds(shards(count), score, in_flight=in_flight, rounds=rounds)
+    await score_in_rounds(shards(count), score, of=count, in_flight=in_flight, rounds=rounds)
     assert score.scored == Counter(range(count))
     assert score.most_running <= in_flight
 
@@ -62,7 +62,7 @@ async def test_every_shard_is_scored_once(
 async def test_what_was_not_begun_waits_for_the_next_round() -> None:
     """One shard that found no server is enough to know that the others would find none."""
     score = Scorer({1: 1})
-    await score_in_rounds(shards(5), score, in_flight=1, rounds=2)
+    await score_in_rounds(shards(5), score, of=5, in_flight=1, rounds=2)
     assert score.tried == [0, 1, 1, 2, 3, 4]
 
 
@@ -70,10 +70,10 @@ async def test_a_pool_that_stays_away_ends_the_job_unfinished() -> None:
     """The error says how much is left, why, and what to do; the committed shards are kept."""
     score = Scorer({2: 99})
     with pytest.raises(JobUnfinished) as caught:
-        await score_in_rounds(shards(4), score, in_flight=1, rounds=3)
+        await score_in_rounds(shards(4), score, of=9, in_flight=1, rounds=3)
     assert score.tried == [0, 1, 2, 2, 2]
     assert str(caught.value) == (
-        "2 of 4 shards are not scored yet (no server may be asked now); what is done is kept: "
+        "2 of 9 shards are not scored yet (no server may be asked now); what is done is kept: "
         "run the same job again when the servers are back and it continues"
     )
     assert isinstance(caught.value.__cause__, PoolUnavailable)
@@ -96,7 +96,7 @@ async def test_a_permanent_error_ends_the_job_at_once() -> None:
             raise
 
     with pytest.raises(ValueError, match="shard 1 cannot be read"):
-        await score_in_rounds(shards(5), score, in_flight=3, rounds=3)
+        await score_in_rounds(shards(5), score, of=5, in_flight=3, rounds=3)
     assert set(cancelled) == set(begun) - {1}
     assert len(begun) <= 3
 
@@ -105,7 +105,7 @@ async def test_cancelling_the_job_cancels_its_shards() -> None:
     """And nothing else is raised."""
     score = Scorer()
     running = asyncio.create_task(
-        score_in_rounds(shards(1000), score, in_flight=4, rounds=1), name="job"
+        score_in_rounds(shards(1000), score, of=1000, in_flight=4, rounds=1), name="job"
     )
     await asyncio.sleep(0.001)
     running.cancel()
