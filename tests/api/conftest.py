@@ -1,0 +1,47 @@
+"""The API over a real registry and real Tritons."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from api.app import create_app
+from api.settings import ApiSettings, Settings
+from inference.settings import InferenceSettings
+from registry.settings import RegistrySettings
+
+OpenApi = Callable[..., AbstractAsyncContextManager[AsyncClient]]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """The registry's file, made when the API opens it."""
+    return tmp_path / "registry.db"
+
+
+@pytest.fixture
+def open_api(database: Path) -> OpenApi:
+    """Call with the servers' addresses for a client of the API with everything opened."""
+
+    @asynccontextmanager
+    async def opened(*urls: str, check_timeout_s: float = 5.0) -> AsyncIterator[AsyncClient]:
+        app = create_app(settings_for(database, *urls, check_timeout_s=check_timeout_s))
+        transport = ASGITransport(app=app)
+        async with (
+            app.router.lifespan_context(app),
+            AsyncClient(transport=transport, base_url="http://nightshift") as client,
+        ):
+            yield client
+
+    return opened
+
+
+def settings_for(database: Path, *urls: str, check_timeout_s: float = 5.0) -> Settings:
+    """Return settings that depend on no variable. The deadline outlasts a loaded machine."""
+    return Settings(
+        api=ApiSettings(check_timeout_s=check_timeout_s),
+        registry=RegistrySettings(database_url=f"sqlite:///{database}"),
+        inference=InferenceSettings(triton_urls=urls, probe_timeout_s=check_timeout_s),
+    )

@@ -1,0 +1,99 @@
+"""Check `nightshift serve` as a process: started, asked, ended by Ctrl-C."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.conftest import ROOT
+
+
+@contextmanager
+def serving(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command in `folder` and give its first line; it is ended in any case."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NIGHTSHIFT_TRITON_URLS": "127.0.0.1:9"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "serve", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_answers_until_ctrl_c(tmp_path: Path, host: str) -> None:
+    """It says where it listens and logs; its end is not an error."""
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    with serving(tmp_path, "--host", host, "--port", "0") as (process, line):
+        found = re.fullmatch(
+            r"serving on (http://\S+:\d+), log in \.nightshift/logs/api\.jsonl; Ctrl-C ends it\n",
+            line,
+        )
+        assert found, line
+        with urllib.request.urlopen(f"{found[1]}/health/live", timeout=20) as answer:
+            assert json.load(answer) == {"status": "live"}
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    assert (process.returncode, rest) == (0, "stopped\n")
+    log = (tmp_path / ".nightshift/logs/api.jsonl").read_text().splitlines()
+    assert "Finished server process" in json.loads(log[-1])["message"]
+
+
+def test_a_taken_port_is_one_line(command: Command) -> None:
+    """Nothing is opened or written."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = command("serve", "--port", str(port))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: port {port} for the API is taken: end what uses it, or choose another port\n"
+    )
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no name"])
+def test_an_address_of_elsewhere_is_one_line(command: Command, host: str) -> None:
+    """Neither another machine's address nor what is no address at all can be listened on."""
+    result = command("serve", "--host", host, "--port", "0")
+    assert result.exit_code == 1
+    assert re.fullmatch(
+        f"error: the API cannot listen on {host} port 0: .+; choose another address or port\n",
+        result.stderr,
+    )
+
+
+def test_a_registry_that_cannot_be_opened_is_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback, and nothing is said to be served."""
+    monkeypatch.setenv("NIGHTSHIFT_DATABASE_URL", "nonsense")
+    result = command("serve", "--port", "0")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: NIGHTSHIFT_DATABASE_URL is not a database")
+    assert result.stderr.count("\n") == 1
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True

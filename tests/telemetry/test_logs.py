@@ -1,0 +1,73 @@
+"""Logs: one JSON object a line, whatever is logged."""
+
+import json
+import logging
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from telemetry.logs import JsonLine, logged_to
+
+log = logging.getLogger("tests.telemetry")
+
+
+def lines(file: Path) -> list[dict[str, object]]:
+    """Read the file; its time is checked and left out."""
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    assert all(datetime.fromisoformat(line.pop("time")).tzinfo for line in found)
+    return found
+
+
+def test_each_record_is_a_line(tmp_path: Path) -> None:
+    """With its fields as members, except where they would hide what every line has."""
+    file = tmp_path / "logs" / "api.jsonl"
+    with logged_to(file):
+        log.info("%d rows\nof %s", 3, "\ud800 é")
+        log.warning("lost", extra={"fields": {"path": Path("x"), "level": "mine"}})
+        log.debug("not written")
+    assert lines(file) == [
+        {"level": "info", "logger": log.name, "message": "3 rows\nof \ud800 é"},
+        {"level": "warning", "logger": log.name, "message": "lost", "path": "x"},
+    ]
+
+
+def test_a_traceback_is_a_member(tmp_path: Path) -> None:
+    """The line stays one line."""
+    file = tmp_path / "api.jsonl"
+    with logged_to(file):
+        try:
+            raise ZeroDivisionError("why")
+        except ZeroDivisionError:
+            log.exception("odd")
+    (line,) = lines(file)
+    assert (line["level"], line["message"]) == ("error", "odd")
+    assert str(line["error"]).endswith("ZeroDivisionError: why")
+
+
+def test_the_process_is_left_as_it_was(tmp_path: Path) -> None:
+    """A second block appends; outside of both nothing is written."""
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    file = tmp_path / "api.jsonl"
+    for number in (1, 2):
+        with logged_to(file):
+            log.info("in %d", number)
+        assert (root.level, list(root.handlers)) == before
+        log.warning("out")
+    assert [line["message"] for line in lines(file)] == ["in 1", "in 2"]
+
+
+def test_a_log_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """Told before the process does anything."""
+    (tmp_path / "logs").touch()
+    with pytest.raises(OSError, match="logs"), logged_to(tmp_path / "logs" / "api.jsonl"):
+        pass
+
+
+def test_values_that_json_does_not_know_are_text() -> None:
+    """A log line never fails."""
+    record = logging.LogRecord("a", logging.INFO, "", 0, "x", (), None)
+    record.fields = {"set": {1}, 2: object}
+    line = json.loads(JsonLine().format(record))
+    assert (line["set"], line["2"]) == ("{1}", "<class 'object'>")
