@@ -104,10 +104,6 @@ class InferAnswer:
     """Arrays by output name, unchecked against any signature; they may be read-only."""
     server: str
     """The server that answered, by its address."""
-    queue_s: float | None = None
-    """Seconds the request waited on the server; None when the server does not tell."""
-    compute_s: float | None = None
-    """Seconds the model worked on it; None when the server does not tell."""
 
 
 def numpy_dtype(datatype: str) -> np.dtype[np.generic]:
@@ -139,23 +135,6 @@ def itemsize(datatype: str) -> int:
     if datatype == "BYTES":
         return _BYTES_LENGTH_PREFIX
     return 2 if datatype == "BF16" else numpy_dtype(datatype).itemsize
-
-
-def nbytes(array: Array, datatype: str) -> int:
-    """Return the bytes that `array` takes on the wire as `datatype`."""
-    fixed = array.size * itemsize(datatype)
-    if datatype != "BYTES":
-        return fixed
-    elements: list[bytes] = array.ravel().tolist()
-    return fixed + sum(map(len, elements))
-
-
-def request_bytes(request: InferRequest) -> int:
-    """Return the bytes of all of the request's tensors on the wire."""
-    return sum(
-        nbytes(array, request.datatypes.get(name) or datatype_of(array.dtype))
-        for name, array in request.inputs.items()
-    )
 
 
 def check_answer(

@@ -11,10 +11,8 @@ from inference.tensors import (
     check_answer,
     datatype_of,
     itemsize,
-    nbytes,
     non_finite_rows,
     numpy_dtype,
-    request_bytes,
 )
 from registry.domain import Signature, TensorSpec
 
@@ -68,16 +66,6 @@ def test_unknown_datatypes_and_dtypes_are_named() -> None:
         numpy_dtype("FP8")
     with pytest.raises(UnsupportedDatatype, match=r"complex128.*float32"):
         datatype_of(np.dtype("complex128"))
-
-
-def test_bytes_on_the_wire_count_length_prefixes() -> None:
-    """Each BYTES element carries four bytes of length."""
-    words = np.array([b"abc", b""], dtype=object)
-    request = InferRequest(
-        "m", "1", {"w": words, "x": Y[:2], "b": Y[:2]}, (), 2, datatypes={"b": "BF16"}
-    )
-    assert nbytes(words, "BYTES") == 11
-    assert request_bytes(request) == 11 + 16 + 8
 
 
 def test_rows_between_shares_memory_and_names_the_piece() -> None:
