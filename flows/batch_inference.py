@@ -7,6 +7,8 @@ job again, after whatever happened, and it continues from them. What an operator
 told to Prefect's run logger, beside what Prefect says itself of a task that it tries again.
 """
 
+from contextlib import suppress
+
 from prefect import flow
 from prefect.logging import get_run_logger
 
@@ -20,6 +22,7 @@ from flows.runtime import Runtime, open_runtime
 from flows.scoring_job import ScoringJob
 from flows.shards.claim import withdraw_claim
 from flows.shards.commit import Adopted, Committed
+from flows.shards.errors import StoreError
 from flows.shards.part_writer import scratch_folder
 from flows.shards.types import Shard
 from flows.tasks import whole
@@ -79,7 +82,8 @@ async def _score(
         scoring_job = _scoring_job(job, runtime, model, plan, progress)
         return await _score_shards(scoring_job, plan)
     except BaseException:
-        await in_thread(withdraw_claim, plan.output, plan.fingerprint)
+        with suppress(StoreError):  # the person is told what came first
+            await in_thread(withdraw_claim, plan.output, plan.fingerprint)
         raise
 
 
