@@ -87,9 +87,6 @@ class RowsAnswer:
     """bool[rows]: True where the row was scored."""
     rejected: tuple[RejectedRow, ...]
     """The other rows, in order."""
-    fitting_rows: int | None = None
-    """Most rows that passed at once after the whole was too large; None when it fitted.
-    Later microbatches of this size or less save the attempts."""
 
 
 @dataclass(slots=True)
@@ -108,8 +105,6 @@ class _Progress:
     """Whether any row was answered."""
     too_large: int | None = None
     """Rows of the smallest piece that was too large."""
-    largest: int = 0
-    """Rows of the largest piece that was answered."""
 
     def check_limit(self) -> None:
         """Raise `TooManyRejected` beyond the limit."""
@@ -127,11 +122,6 @@ class _Progress:
             self.check_limit()
         elif len(self.rejected) >= min(_UNPROVEN_ROWS, max(self.rows, 2)):
             raise error
-
-    def answered(self, rows: int) -> None:
-        """Note that a piece of `rows` rows was answered."""
-        self.proven = True
-        self.largest = max(self.largest, rows)
 
 
 async def infer_rows(
@@ -189,7 +179,7 @@ def _accept(
     progress: _Progress, start: int, outputs: Mapping[str, Array], *, allow_non_finite: bool
 ) -> None:
     rows = next(array.shape[0] for array in outputs.values())
-    progress.answered(rows)
+    progress.proven = True
     bad = np.zeros(rows, dtype=np.bool_) if allow_non_finite else non_finite_rows(outputs)
     if not bad.any():
         progress.answers.append(outputs)
@@ -221,7 +211,6 @@ def _collect(progress: _Progress, request: InferRequest, signature: Signature) -
         outputs={name: _joined(name, progress.answers, signature) for name in names},
         accepted=accepted,
         rejected=tuple(progress.rejected),
-        fitting_rows=None if progress.too_large is None else progress.largest,
     )
 
 

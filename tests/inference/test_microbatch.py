@@ -71,7 +71,7 @@ async def test_good_rows_take_one_request() -> None:
     """The server's arrays are handed on as they are."""
     pool = Doubles()
     answer = await score([1, 2, 3], pool=pool, max_rejected=0)
-    assert (y(answer), answer.rejected, answer.fitting_rows) == ([2, 4, 6], (), None)
+    assert (y(answer), answer.rejected) == ([2, 4, 6], ())
     assert pool.sent == [3]
 
 
@@ -144,12 +144,12 @@ async def test_a_row_that_is_alone_is_its_own_microbatch() -> None:
         await score([POISON], max_rejected=0)
 
 
-async def test_too_large_is_halved_until_it_fits_and_the_size_is_told() -> None:
-    """Each size is tried once, and later microbatches can start with what fitted."""
+async def test_too_large_is_halved_until_it_fits() -> None:
+    """Each size that is too large is tried once."""
     pool = Doubles(fits=300)
     answer = await score([float(i) for i in range(1024)], pool=pool, max_rejected=0)
     assert y(answer) == [2.0 * i for i in range(1024)]
-    assert (answer.fitting_rows, pool.sent) == (256, [1024, 512, 256, 256, 256, 256])
+    assert pool.sent == [1024, 512, 256, 256, 256, 256]
 
 
 async def test_the_models_limit_splits_before_anything_is_sent() -> None:
@@ -157,7 +157,7 @@ async def test_the_models_limit_splits_before_anything_is_sent() -> None:
     pool = Doubles(fits=8)
     limited = Signature(SIGNATURE.inputs, SIGNATURE.outputs, max_batch_size=8)
     answer = await score([1.0] * 20, pool=pool, signature=limited, max_rejected=0)
-    assert (len(y(answer)), pool.sent, answer.fitting_rows) == (20, [8, 8, 4], None)
+    assert (len(y(answer)), pool.sent) == (20, [8, 8, 4])
 
 
 async def test_no_rows_need_no_request() -> None:

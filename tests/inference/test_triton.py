@@ -176,8 +176,8 @@ async def test_microbatches_are_halved_to_the_message_limit(triton: LocalTriton)
             max_rejected=0,
             allow_non_finite=False,
         )
+        assert pool.health().requests == 3
     np.testing.assert_array_equal(answer.outputs["y"].ravel(), np.arange(200_000) * 2)
-    assert answer.fitting_rows == 100_000
 
 
 @pytest.mark.parametrize("model", ["faulty", "limited"])
