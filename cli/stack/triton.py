@@ -10,17 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cli.stack.errors import ServerEnded, StackError
+from cli.stack.errors import ServerEnded
 from cli.stack.process import LOOPBACK, GuardedProcess, free_ports, port_is_free, require_free
 from cli.stack.triton_wheel import TritonWheel
 
 _NAME = "Triton"
 # Another process may take a port between our asking for a free one and Triton's listening on it.
 _PORT_TRIES = 3
-
-
-class ModelNotLoaded(StackError):
-    """Triton refused to load or unload a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +87,11 @@ class LocalTriton:
         return f"http://{LOOPBACK}:{self.ports.http}"
 
     @property
-    def metrics_url(self) -> str:
-        """Where Prometheus reads."""
-        return f"http://{LOOPBACK}:{self.ports.metrics}/metrics"
-
-    @property
     def pid(self) -> int:
         """The process id of tritonserver itself."""
-        return self._running().pid
+        if self._process is None:
+            raise RuntimeError(f"{_NAME} was not started")
+        return self._process.pid
 
     @property
     def shm_prefix(self) -> str:
@@ -181,11 +174,11 @@ class LocalTriton:
     def _is_ready(self) -> bool:
         """Ask the server that answers on our port who it is, then each model."""
         try:
-            status, body = self._ask("GET", "/v2")
+            status, body = self._ask("/v2")
             if status != 200 or json.loads(body).get("name") != self._identity:
                 return False
             # Triton ends itself when its metrics port is taken, but only after it is ready.
-            if self._ask("GET", "/metrics", port=self.ports.metrics)[0] != 200:
+            if self._ask("/metrics", port=self.ports.metrics)[0] != 200:
                 return False
             return all(self.ready(model) for model in self._models)
         except (OSError, http.client.HTTPException, ValueError):
@@ -195,43 +188,19 @@ class LocalTriton:
         """Say whether the server would answer requests for `model` now."""
         path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + "/ready"
         try:
-            return self._ask("GET", path)[0] == 200
+            return self._ask(path)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
-    def load(self, model: str) -> None:
-        """Load `model`, or load it anew after its files changed; raises `ModelNotLoaded`."""
-        self._control(model, "load")
-
-    def unload(self, model: str) -> None:
-        """Unload `model`; returns when the server has agreed, which may be before it is gone."""
-        self._control(model, "unload")
-
-    def _control(self, model: str, action: str) -> None:
-        self._running()
-        status, body = self._ask(
-            "POST", f"/v2/repository/models/{model}/{action}", timeout_s=self._ready_deadline_s
-        )
-        if status != 200:
-            words = " ".join(body.decode(errors="replace").split())
-            raise ModelNotLoaded(f"{_NAME} did not {action} {model}: {words} (log: {self.log})")
-
-    def _ask(
-        self, method: str, path: str, *, port: int | None = None, timeout_s: float = 2.0
-    ) -> tuple[int, bytes]:
+    def _ask(self, path: str, *, port: int | None = None) -> tuple[int, bytes]:
         port = self.ports.http if port is None else port
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
         try:
-            connection.request(method, path)
+            connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
             connection.close()
-
-    def _running(self) -> GuardedProcess:
-        if self._process is None:
-            raise RuntimeError(f"{_NAME} was not started")
-        return self._process
 
     def stop(self) -> None:
         """End the server; safe to repeat."""

@@ -14,7 +14,7 @@ import pytest
 
 from cli.stack.errors import PortTaken, ServerEnded, SetUpMissing
 from cli.stack.process import free_ports
-from cli.stack.triton import LocalTriton, ModelNotLoaded, TritonPorts
+from cli.stack.triton import LocalTriton, TritonPorts
 from cli.stack.triton_wheel import TritonWheel
 from tests.cli.stack.processes import eventually, group_of, regions, runs
 from tests.conftest import MODELS, ROOT, TritonFactory
@@ -40,7 +40,6 @@ def test_serves_the_models_it_was_asked_for(triton: LocalTriton) -> None:
     assert not triton.ready("absent")
     assert triton.grpc_url == f"grpc://127.0.0.1:{triton.ports.grpc}"
     assert triton.http_url == f"http://127.0.0.1:{triton.ports.http}"
-    assert triton.metrics_url == f"http://127.0.0.1:{triton.ports.metrics}/metrics"
 
 
 def test_stop_leaves_nothing(triton_factory: TritonFactory) -> None:
@@ -105,18 +104,6 @@ def test_interrupt_in_a_terminal_leaves_nothing(triton_env: Path, tmp_path: Path
     assert "successfully unloaded 'linear'" in log.read_text()
 
 
-def test_loads_and_unloads(triton_factory: TritonFactory) -> None:
-    """Models come and go while the server runs; a refusal has Triton's words."""
-    server = triton_factory()
-    assert not server.ready("linear")
-    server.load("linear")
-    assert server.ready("linear")
-    server.unload("linear")
-    assert eventually(lambda: not server.ready("linear"), within_s=20)
-    with pytest.raises(ModelNotLoaded, match=r"Triton did not load absent: .*absent"):
-        server.load("absent")
-
-
 def test_says_why_a_model_does_not_load(triton_factory: TritonFactory, tmp_path: Path) -> None:
     """The error that ends the start has the reason from the server's log."""
     broken = tmp_path / "models" / "broken"
@@ -159,7 +146,7 @@ def test_is_not_started_unasked(triton_env: Path, tmp_path: Path) -> None:
     """A described server has no process, no ports and no files."""
     server = LocalTriton(MODELS, triton_env, state_dir=tmp_path / "state")
     server.stop()
-    for question in (lambda: server.pid, lambda: server.ports, lambda: server.load("linear")):
+    for question in (lambda: server.pid, lambda: server.ports):
         with pytest.raises(RuntimeError, match="Triton was not started"):
             question()
     assert not (tmp_path / "state").exists()
