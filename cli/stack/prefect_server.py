@@ -7,10 +7,9 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
-from cli.stack.process import LOOPBACK, GuardedProcess, listen_on
+from cli.stack.process import LOOPBACK, GuardedProcess, Startable, listen_on
 
 _NAME = "Prefect"
 _ROOT = Path(__file__).parents[2]
@@ -54,7 +53,7 @@ def _without_prefect(environment: os._Environ[str]) -> dict[str, str]:
     return {k: v for k, v in environment.items() if not k.startswith("PREFECT_")}
 
 
-class LocalPrefect:
+class LocalPrefect(Startable):
     """A Prefect server on loopback whose history is kept in a folder. A context manager.
 
     The folder's database is a copy of the template that the set-up migrated; without one the
@@ -154,11 +153,7 @@ class LocalPrefect:
                 held=(lock.fileno(), listener.fileno()),
             )
             self._process.start()
-        try:
-            self._process.await_ready(self._is_healthy, deadline_s=self._ready_deadline_s)
-        except BaseException:
-            self._process.stop()
-            raise
+        self._process.await_ready(self._is_healthy, deadline_s=self._ready_deadline_s)
         if not prepared and (mark := self._template_mark()):
             _copy_whole(mark, self.home / _MARK)
 
@@ -214,17 +209,6 @@ class LocalPrefect:
         """End the server; its history stays. Safe to repeat."""
         if self._process is not None:
             self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _lock_folder(folder: Path) -> IO[bytes] | None:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,7 +61,31 @@ def listen_on(name: str, port: int | None) -> socket.socket:
     return listener
 
 
-class GuardedProcess:
+class Startable(ABC):
+    """What runs between `start` and `stop`, or as long as a `with` block."""
+
+    @abstractmethod
+    def start(self) -> object:
+        """Have it running."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it; safe to repeat."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class GuardedProcess(Startable):
     """A server process that ends with this one, however this one ends."""
 
     def __init__(
@@ -126,7 +151,17 @@ class GuardedProcess:
         return None if self._guard is None else self._guard.poll()
 
     def await_ready(self, ready: Callable[[], bool], *, deadline_s: float) -> None:
-        """Wait until `ready()`; raises `ServerEnded` or, after `deadline_s`, `ServerNotReady`."""
+        """Wait until `ready()`; whatever ends the wait before ends the server.
+
+        Raises `ServerEnded` or, after `deadline_s`, `ServerNotReady`.
+        """
+        try:
+            self._await_ready(ready, deadline_s)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_ready(self, ready: Callable[[], bool], deadline_s: float) -> None:
         deadline = time.monotonic() + deadline_s
         while not ready():
             self._raise_if_ended()
@@ -162,15 +197,3 @@ class GuardedProcess:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.lower().startswith("error:")]
         return " | ".join(errors[-1:] or lines[-_LAST_LINES:]) or "(nothing)"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()

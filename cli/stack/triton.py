@@ -7,11 +7,17 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from cli.stack.errors import ServerEnded
-from cli.stack.process import LOOPBACK, GuardedProcess, free_ports, port_is_free, require_free
+from cli.stack.process import (
+    LOOPBACK,
+    GuardedProcess,
+    Startable,
+    free_ports,
+    port_is_free,
+    require_free,
+)
 from cli.stack.triton_wheel import TritonWheel
 
 _NAME = "Triton"
@@ -31,7 +37,7 @@ class TritonPorts:
     """Prometheus metrics."""
 
 
-class LocalTriton:
+class LocalTriton(Startable):
     """A Triton server on loopback, with explicit model control, that never outlives us.
 
     A context manager. `stop` leaves no process and nothing in /dev/shm; neither does this
@@ -140,11 +146,7 @@ class LocalTriton:
         )
         process.start()
         self._process = process
-        try:
-            process.await_ready(self._is_ready, deadline_s=self._ready_deadline_s)
-        except BaseException:
-            process.stop()
-            raise
+        process.await_ready(self._is_ready, deadline_s=self._ready_deadline_s)
 
     def _command(self, ports: TritonPorts) -> list[str]:
         backends = self._wheel.lay_out_backends(self._state_dir)
@@ -206,14 +208,3 @@ class LocalTriton:
         """End the server; safe to repeat."""
         if self._process is not None:
             self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
