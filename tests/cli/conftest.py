@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from tests.flows.workplace import prefect_leftovers as prefect_leftovers
 from tests.flows.workplace import workplace as workplace
 
 Command = Callable[..., Result]

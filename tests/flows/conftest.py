@@ -1,3 +1,4 @@
 """Give tests of whole jobs a place to run."""
 
+from tests.flows.workplace import prefect_leftovers as prefect_leftovers
 from tests.flows.workplace import workplace as workplace

@@ -54,9 +54,7 @@ def parts(workplace: Workplace) -> int:
     return sum(key.startswith("part-") for key in keys)
 
 
-@pytest.mark.parametrize(
-    ("workplace", "seed"), [("local", 1), ("local", 2), ("s3", 1)], indirect=["workplace"]
-)
+@pytest.mark.parametrize(("workplace", "seed"), [("local", 1), ("s3", 2)], indirect=["workplace"])
 def test_a_killed_job_continues(
     workplace: Workplace, triton: LocalTriton, prefect_api: LocalPrefect, seed: int
 ) -> None:

@@ -48,7 +48,8 @@ def mapped(triton: LocalTriton) -> list[str]:
     """Regions of this process that the server has mapped, as it says."""
     with InferenceServerClient(triton.grpc_url.removeprefix("grpc://")) as client:
         status = client.get_system_shared_memory_status(as_json=True)
-    return [name for name in status.get("regions", {}) if name.startswith("nightshift-")]
+    own = f"nightshift-{os.getpid()}-"
+    return [name for name in status.get("regions", {}) if name.startswith(own)]
 
 
 async def test_every_row_has_the_models_score(triton: LocalTriton, tmp_path: Path) -> None:

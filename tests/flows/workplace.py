@@ -179,14 +179,22 @@ def requests_of(triton: LocalTriton, model: str = "faulty") -> int:
     return int(stats["inference_stats"]["success"]["count"])
 
 
+@pytest.fixture(scope="module")
+def prefect_leftovers() -> Iterator[None]:
+    """Find what Prefect left while the marks say that it is expected."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(params=["local"])
 def workplace(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     triton: LocalTriton,
     prefect_api: LocalPrefect,
+    prefect_leftovers: None,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Workplace]:
+) -> Workplace:
     """A place with the model `doubling@champion`, and small shards; `s3` as parameter for S3."""
     for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
         monkeypatch.delenv(name)
@@ -207,5 +215,4 @@ def workplace(
         probe_interval_s=0.2,
     )
     place.register()
-    yield place
-    gc.collect()  # what Prefect left is found here, where it is expected
+    return place
