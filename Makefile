@@ -34,7 +34,7 @@ types: ## check types, strictly
 	@$(BIN)/mypy
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url
+	--no-header --no-annotate --no-emit-index-url --excludes excluded.in
 
 bench: ## compare scoring with a plain loop, both in the same run
 	@$(PYTHON) infra/setup bench

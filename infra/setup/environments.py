@@ -13,7 +13,7 @@ from infra.setup.stamp import Stamp
 
 # What scoring and the demo import: a tenth of what is installed, and what one waits for.
 _COMPILED = (
-    *("onnxruntime", "pandas", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"),
+    *("onnxruntime", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"),
     *("s3fs", "skl2onnx", "sklearn.ensemble", "sqlalchemy", "tritonclient.grpc", "typer"),
 )
 # Larger sets come after those that they contain.
