@@ -48,9 +48,9 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
     with ThreadPoolExecutor(1) as thread:
         # Servers take seconds to start, most of them waiting: the model is trained meanwhile.
         prepared = thread.submit(_prepare, console, lake / "flights", local)
-        with started(console, local, models=[]) as running:
+        with started(console, local, models=[]) as urls:
             trained = prepared.result()
-            _register(trained, running.triton_urls, local)
+            _register(trained, urls, local)
             job = BatchJob(
                 model=f"{MODEL}@{ALIAS}",
                 input=str(lake / "flights"),

@@ -151,7 +151,8 @@ def _catalog() -> Iterator["Catalog"]:
 
 
 def _register_file(catalog: "Catalog", name: str, onnx: Path, notes: "Notes") -> "ModelVersion":
-    from cli.registration import register_file, triton_urls
+    from cli.registration import register_file
+    from cli.servers import triton_urls
     from cli.settings import LocalSettings
     from inference.settings import InferenceSettings
 

@@ -1,14 +1,12 @@
 """Register what a Triton server says that it serves."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.settings import LocalSettings
 from cli.stack.repository import ModelNotServable, lay_out
-from cli.stack.triton import LocalTriton
 from inference.errors import SignatureMismatch
 from inference.settings import InferenceSettings
 from inference.triton import TritonServer
@@ -53,23 +51,6 @@ def served_name(name: str, digest: str) -> str:
     """
     tail = digest.removeprefix("sha256:")[:_DIGEST_CHARS]
     return f"{name[: 127 - _DIGEST_CHARS]}.{tail}"
-
-
-@contextmanager
-def triton_urls(settings: InferenceSettings, local: LocalSettings) -> Iterator[tuple[str, ...]]:
-    """Give the addresses of the configured servers, or of one that runs as long as the block.
-
-    Raises `StackError` when that one cannot be started.
-    """
-    if "triton_urls" in settings.model_fields_set:
-        yield settings.triton_urls
-        return
-    local.repository_dir.mkdir(parents=True, exist_ok=True)
-    server = LocalTriton(
-        local.repository_dir.absolute(), local.triton_env_dir, state_dir=local.servers_dir
-    )
-    with server:
-        yield (server.grpc_url,)
 
 
 def register_file(

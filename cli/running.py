@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cli import report_view
 from cli.progress import shown
-from cli.servers import Servers, servers
+from cli.servers import servers
 from cli.settings import LocalSettings
 from flows.progress import observed_by
 from flows.report_data import JobReport
@@ -28,11 +28,13 @@ def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
 
 
 @contextmanager
-def started(console: Console, local: LocalSettings, *, models: list[str]) -> Iterator[Servers]:
-    """Start the servers that are not configured, saying so."""
-    with console.status("starting servers") as status, servers(local, models=models) as running:
+def started(
+    console: Console, local: LocalSettings, *, models: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """Start the servers that are not configured, saying so; gives Triton's addresses."""
+    with console.status("starting servers") as status, servers(local, models=models) as urls:
         status.stop()
-        yield running
+        yield urls
 
 
 def run_job(job: BatchJob, console: Console) -> JobReport:

@@ -4,31 +4,20 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from cli.settings import LocalSettings
 from cli.stack.prefect_server import LocalPrefect
 from cli.stack.triton import LocalTriton
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """Where a command's servers are."""
-
-    triton_urls: tuple[str, ...]
-    """gRPC addresses."""
-    prefect_ui: str | None
-    """Prefect's page; None when its API address does not tell."""
-    local_triton: bool
-    """Whether Triton was started for this command."""
+from inference.settings import InferenceSettings
 
 
 @contextmanager
-def servers(local: LocalSettings, *, models: Sequence[str] = ()) -> Iterator[Servers]:
+def servers(local: LocalSettings, *, models: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Give the servers that `NIGHTSHIFT_TRITON_URLS` or `PREFECT_API_URL` name; start the others.
 
-    A Triton that is started here loads `models`. The environment of this process then names all
-    of them, so Prefect must not have been imported before. Raises `StackError`.
+    Yields the addresses of the Triton servers; one that is started here loads `models`. The
+    environment of this process names all servers during the block, so Prefect must not have been
+    imported before. Raises `StackError`.
     """
     urls = os.environ.get("NIGHTSHIFT_TRITON_URLS")
     api = os.environ.get("PREFECT_API_URL")
@@ -37,7 +26,7 @@ def servers(local: LocalSettings, *, models: Sequence[str] = ()) -> Iterator[Ser
         # Both take seconds, most of them waiting; each is stopped if the other fails.
         triton = prefect = None
         if urls is None:
-            triton = local_triton(local, models)
+            triton = local_triton(local, models=models)
             stack.callback(triton.stop)
         if api is None:
             prefect = local_prefect(local)
@@ -52,17 +41,26 @@ def servers(local: LocalSettings, *, models: Sequence[str] = ()) -> Iterator[Ser
         # People read our lines; Prefect's own go to its page.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         try:
-            yield Servers(
-                triton_urls=tuple(os.environ["NIGHTSHIFT_TRITON_URLS"].split(",")),
-                prefect_ui=os.environ["PREFECT_API_URL"].removesuffix("/api"),
-                local_triton=triton is not None,
-            )
+            yield InferenceSettings().triton_urls
         finally:
             os.environ.clear()
             os.environ.update(before)
 
 
-def local_triton(local: LocalSettings, models: Sequence[str]) -> LocalTriton:
+@contextmanager
+def triton_urls(settings: InferenceSettings, local: LocalSettings) -> Iterator[tuple[str, ...]]:
+    """Give the addresses of the configured servers, or of one that runs as long as the block.
+
+    Raises `StackError` when that one cannot be started.
+    """
+    if "triton_urls" in settings.model_fields_set:
+        yield settings.triton_urls
+        return
+    with local_triton(local, models=()) as server:
+        yield (server.grpc_url,)
+
+
+def local_triton(local: LocalSettings, *, models: Sequence[str]) -> LocalTriton:
     """Describe a Triton server on this machine's model repository."""
     local.repository_dir.mkdir(parents=True, exist_ok=True)
     return LocalTriton(

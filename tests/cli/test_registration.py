@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.registration import Notes, register_file, register_served, served_name, triton_urls
+from cli.registration import Notes, register_file, register_served, served_name
 from cli.settings import LocalSettings
 from cli.stack.triton import LocalTriton
 from inference.errors import InferenceError, SignatureMismatch
@@ -25,24 +25,6 @@ def test_a_served_name_tells_files_apart_and_is_allowed() -> None:
     longest = served_name("x" * 128, digest)
     assert check_name(longest, "model").endswith(".0123456789ab")
     assert len(longest) == 128
-
-
-def test_configured_servers_are_taken_as_they_are(tmp_path: Path) -> None:
-    """Nothing is started when the settings name servers."""
-    settings = InferenceSettings(triton_urls=("grpc://a:1", "grpc://b:2"))
-    with triton_urls(settings, LocalSettings(data_dir=tmp_path)) as urls:
-        assert urls == ("grpc://a:1", "grpc://b:2")
-    assert not list(tmp_path.iterdir())
-
-
-def test_places_are_below_the_data_folder(tmp_path: Path) -> None:
-    """One setting moves everything; each part can be moved alone."""
-    local = LocalSettings(data_dir=tmp_path, model_repository=None, triton_env=None)
-    assert local.repository_dir == tmp_path / "models"
-    assert local.triton_env_dir == tmp_path / "triton-env"
-    assert local.servers_dir == tmp_path / "triton"
-    elsewhere = LocalSettings(model_repository=Path("m"), triton_env=Path("t"))
-    assert (elsewhere.repository_dir, elsewhere.triton_env_dir) == (Path("m"), Path("t"))
 
 
 @pytest.mark.triton
