@@ -85,16 +85,12 @@ def _say(console: "Console", words: str) -> None:
 
 
 def _register(trained: "Trained", urls: tuple[str, ...], local: "LocalSettings") -> None:
+    from cli.catalog import opened_catalog
     from cli.registration import Notes, register_file
     from examples.flights.train import FEATURES
     from inference.settings import InferenceSettings
-    from registry.catalog import Catalog
-    from registry.settings import RegistrySettings
-    from registry.store import open_store
 
-    store = open_store(RegistrySettings())
-    try:
-        catalog = Catalog(store)
+    with opened_catalog() as catalog:
         version = register_file(
             catalog,
             MODEL,
@@ -105,8 +101,6 @@ def _register(trained: "Trained", urls: tuple[str, ...], local: "LocalSettings")
             local=local,
         )
         catalog.set_alias(MODEL, ALIAS, version.version, by="the demo")
-    finally:
-        store.close()
 
 
 def _checked(scores: Path, trained: "Trained") -> str:

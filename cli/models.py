@@ -1,7 +1,5 @@
 """Register models, look at them, move their aliases."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,13 +49,14 @@ def register(
     """
     if (onnx is None) == (served_name is None):
         raise typer.BadParameter("give either --onnx FILE or --served-name NAME")
+    from cli.catalog import opened_catalog
     from cli.registration import Notes
     from registry.domain import check_alias
 
     if alias is not None:
         check_alias(alias)
     notes = Notes(columns=parse_columns(columns or []), description=description, by=_person())
-    with _catalog() as catalog:
+    with opened_catalog() as catalog:
         if onnx is not None:
             version = _register_file(catalog, name, onnx, notes)
         else:
@@ -71,8 +70,9 @@ def register(
 def list_models(as_json: AsJson = False) -> None:
     """Show every model with its aliases."""
     from cli import model_views
+    from cli.catalog import opened_catalog
 
-    with _catalog() as catalog:
+    with opened_catalog() as catalog:
         found = [(model, catalog.aliases(model.name)) for model in catalog.models()]
     if as_json:
         typer.echo(model_views.models_json(found))
@@ -89,8 +89,9 @@ def show(
 ) -> None:
     """Show a model's versions, aliases and their history."""
     from cli import model_views
+    from cli.catalog import opened_catalog
 
-    with _catalog() as catalog:
+    with opened_catalog() as catalog:
         found = model_views.ModelView(
             model=catalog.model(name),
             versions=catalog.versions(name),
@@ -112,9 +113,10 @@ def alias(
 ) -> None:
     """Point an alias to a version; NAME@ALIAS points it where another alias points now."""
     from cli import model_views
+    from cli.catalog import opened_catalog
     from registry.domain import ModelRef
 
-    with _catalog() as catalog:
+    with opened_catalog() as catalog:
         target = catalog.resolve(ModelRef.parse(version))
         moved = catalog.set_alias(target.name, name, target.version, by=_person(), why=why)
     if as_json:
@@ -135,19 +137,6 @@ def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
             raise typer.BadParameter(f"--columns names input {name} twice: list its columns once")
         columns[name] = names
     return columns
-
-
-@contextmanager
-def _catalog() -> Iterator["Catalog"]:
-    from registry.catalog import Catalog
-    from registry.settings import RegistrySettings
-    from registry.store import open_store
-
-    store = open_store(RegistrySettings())
-    try:
-        yield Catalog(store)
-    finally:
-        store.close()
 
 
 def _register_file(catalog: "Catalog", name: str, onnx: Path, notes: "Notes") -> "ModelVersion":

@@ -6,16 +6,14 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from cli import report_view
+from cli.catalog import opened_catalog
 from cli.progress import shown
 from cli.servers import servers
 from cli.settings import LocalSettings
 from flows.progress import observed_by
 from flows.report_data import JobReport
 from inference.jobs import BatchJob
-from registry.catalog import Catalog
 from registry.domain import ModelRef
-from registry.settings import RegistrySettings
-from registry.store import open_store
 
 
 def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
@@ -48,8 +46,5 @@ def run_job(job: BatchJob, console: Console) -> JobReport:
 
 def _served_name(job: BatchJob) -> str:
     """Return the name by which a local server has to load the job's model."""
-    store = open_store(RegistrySettings())
-    try:
-        return Catalog(store).resolve(ModelRef.parse(job.model)).served_name
-    finally:
-        store.close()
+    with opened_catalog() as catalog:
+        return catalog.resolve(ModelRef.parse(job.model)).served_name
