@@ -27,7 +27,7 @@ ROWS = 400
 @pytest.fixture
 def mortal(triton_factory: TritonFactory) -> LocalTriton:
     """A server that may be killed, and starts again on the same ports."""
-    return triton_factory(models=["faulty"], ports=TritonPorts(*free_ports(3)))
+    return triton_factory(models=["faulty"], ports=TritonPorts(*free_ports(3)), grace_s=0.5)
 
 
 def kill(server: LocalTriton) -> None:

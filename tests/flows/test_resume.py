@@ -86,7 +86,7 @@ def test_a_killed_job_continues(
 @pytest.fixture
 def mortal(workplace: Workplace, triton_factory: TritonFactory) -> LocalTriton:
     """The only server of the workplace; may be killed, and starts again on the same ports."""
-    server = triton_factory(models=["faulty"], ports=TritonPorts(*free_ports(3)))
+    server = triton_factory(models=["faulty"], ports=TritonPorts(*free_ports(3)), grace_s=0.5)
     workplace.serve(server.grpc_url)
     return server
 
