@@ -1,31 +1,77 @@
-"""Check which servers a command uses."""
+"""Check which servers a command starts, and that none outlives it."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from cli.servers import servers, triton_urls
+from cli.servers import servers
 from cli.settings import LocalSettings
-from inference.settings import InferenceSettings
+from cli.stack.errors import StackError
+from tests.cli.stack.processes import runs
+
+API = "http://127.0.0.1:4200/api"
 
 
-def test_configured_servers_are_taken_as_they_are(tmp_path: Path) -> None:
-    """Nothing is started when the settings name servers."""
-    settings = InferenceSettings(triton_urls=("grpc://a:1", "grpc://b:2"))
-    with triton_urls(settings, LocalSettings(data_dir=tmp_path)) as urls:
-        assert urls == ("grpc://a:1", "grpc://b:2")
-    assert not list(tmp_path.iterdir())
+@pytest.fixture
+def local(tmp_path: Path, triton_env: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSettings:
+    """An empty machine, on which only Prefect's server is known."""
+    monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS", raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", API)
+    return LocalSettings(
+        data_dir=tmp_path / "data", model_repository=None, triton_env=triton_env.absolute()
+    )
 
 
-def test_a_job_takes_configured_servers_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_configured_servers_are_taken(
+    local: LocalSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is started for it either, and the environment is left as it was."""
-    monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", "grpc://a:1, grpc://b:2")
-    monkeypatch.setenv("PREFECT_API_URL", "http://c:3/api")
+    """Nothing is started, and nothing is written."""
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", "a:1,b:2")
+    with servers(local, models=[]) as urls:
+        assert urls == ("a:1", "b:2")
+    assert not local.data_dir.exists()
+
+
+@pytest.mark.triton
+def test_a_missing_server_is_started_for_the_block(local: LocalSettings) -> None:
+    """The environment names it as long as it runs."""
     before = dict(os.environ)
-    with servers(LocalSettings(data_dir=tmp_path), models=[]) as urls:
-        assert urls == ("grpc://a:1", "grpc://b:2")
+    with servers(local, models=[]) as (url,):
+        assert os.environ["NIGHTSHIFT_TRITON_URLS"] == url
+        pids = children()
+        assert pids
     assert dict(os.environ) == before
-    assert not list(tmp_path.iterdir())
+    assert not [pid for pid in pids if runs(pid)]
+
+
+@pytest.mark.triton
+def test_an_error_inside_ends_the_server_too(local: LocalSettings) -> None:
+    """And the error goes through."""
+    with pytest.raises(ValueError, match="mine"), servers(local, models=[]):
+        pids = children()
+        raise ValueError("mine")
+    assert pids
+    assert not [pid for pid in pids if runs(pid)]
+    assert "NIGHTSHIFT_TRITON_URLS" not in os.environ
+
+
+def test_a_machine_without_triton_is_told_what_to_do(local: LocalSettings, tmp_path: Path) -> None:
+    """One line, before anything runs."""
+    bare = local.model_copy(update={"triton_env": tmp_path / "nothing"})
+    with pytest.raises(StackError, match="nothing"), servers(bare, models=[]):
+        raise AssertionError("not reached")
+    assert "NIGHTSHIFT_TRITON_URLS" not in os.environ
+
+
+@pytest.mark.triton
+def test_a_model_that_does_not_load_is_told(local: LocalSettings) -> None:
+    """Triton ends, and its words are passed on in one line."""
+    with pytest.raises(StackError, match="failed to load"), servers(local, models=["gone"]):
+        raise AssertionError("not reached")
+
+
+def children() -> list[int]:
+    """Processes that this one started."""
+    found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return [int(pid) for path in found for pid in path.read_text().split()]

@@ -51,6 +51,19 @@ def test_a_job_end_to_end(workplace: Workplace, triton: LocalTriton) -> None:
     assert workplace.scores() == expected
 
 
+@pytest.mark.parametrize("workplace", ["careless"], indirect=True)
+def test_a_store_that_ignores_conditional_writes(workplace: Workplace) -> None:
+    """The rows are right all the same, and the report says what is weaker."""
+    expected = workplace.numbers()
+    report = run_here(workplace.job())
+    assert workplace.scores() == expected
+    (note,) = report.notes
+    assert "ignores conditional writes" in note
+    assert run_here(workplace.job()).shards_scored == 0
+    with pytest.raises(OutputOccupied):
+        run_here(workplace.job(keep="none"))
+
+
 async def artifacts_of(job: BatchJob) -> tuple[FlowRun, dict[str, Artifact]]:
     """Return the job's run as Prefect knows it, with its artifacts by kind."""
     async with get_client() as client:

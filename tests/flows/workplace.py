@@ -23,7 +23,7 @@ from registry.domain import ModelVersion
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from tests.flows.bench import numbers
-from tests.servers.s3 import S3Endpoint
+from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
 
 MODEL = "doubling"
 SLEEPS = -1000.0
@@ -179,6 +179,14 @@ def requests_of(triton: LocalTriton, model: str = "faulty") -> int:
     return int(stats["inference_stats"]["success"]["count"])
 
 
+@pytest.fixture
+def careless_s3(tmp_path: Path) -> Iterator[S3Endpoint]:
+    """A bucket on an S3 server that ignores conditional writes."""
+    with local_s3(tmp_path / "careless.log", careless=True) as url:
+        make_bucket(url, "careless")
+        yield S3Endpoint(url, "careless")
+
+
 @pytest.fixture(scope="module")
 def prefect_leftovers() -> Iterator[None]:
     """Find what Prefect left while the marks say that it is expected."""
@@ -195,12 +203,16 @@ def workplace(
     prefect_leftovers: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Workplace:
-    """A place with the model `doubling@champion`, and small shards; `s3` as parameter for S3."""
+    """A place with the model `doubling@champion`, and small shards.
+
+    The parameter says where datasets and outputs lie: `local`, `s3`, or `careless`.
+    """
     for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    if request.param == "s3":
-        endpoint = request.getfixturevalue("s3_endpoint")
+    if request.param != "local":
+        name = "careless_s3" if request.param == "careless" else "s3_endpoint"
+        endpoint = request.getfixturevalue(name)
         place: Workplace = S3Workplace(tmp_path, monkeypatch.setenv, endpoint)
     else:
         place = Workplace(tmp_path, monkeypatch.setenv)

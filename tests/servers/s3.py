@@ -35,11 +35,12 @@ class S3Endpoint:
 
 
 @contextmanager
-def local_s3(log: Path) -> Iterator[str]:
-    """Run an S3 server; yield its URL."""
+def local_s3(log: Path, *, careless: bool = False) -> Iterator[str]:
+    """Run an S3 server, one that ignores conditional writes if `careless`; yield its URL."""
     (port,) = free_ports(1)
+    words = [str(port), "careless"] if careless else [str(port)]
     process = GuardedProcess(
-        "S3", [sys.executable, _APP, str(port)], log=log, env=os.environ, grace_s=0.5
+        "S3", [sys.executable, _APP, *words], log=log, env=os.environ, grace_s=0.5
     )
     with process:
         process.await_ready(lambda: _answers(port), deadline_s=60)

@@ -1,6 +1,7 @@
-"""Serve moto's S3 with one request at a time: `python s3_app.py PORT`.
+"""Serve moto's S3 with one request at a time: `python s3_app.py PORT [careless]`.
 
-Without the lock moto lets several conditional writers win one key; with it, exactly one does.
+Without the lock moto lets several conditional writers win one key; with it, exactly one does. A
+careless server ignores conditions, as some S3 servers do.
 """
 
 import sys
@@ -15,11 +16,15 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 class _OneAtATime:
     """A WSGI application that finishes each answer before it takes the next request."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, careless: bool) -> None:
         self._app = app
+        self._careless = careless
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self._careless:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+            environ.pop("HTTP_IF_MATCH", None)
         # The body is read first: a slow sender must not hold the lock.
         with self._lock:
             answer = self._app(environ, start_response)
@@ -37,13 +42,13 @@ class _QuietHandler(WSGIRequestHandler):
         return
 
 
-def main(port: int) -> None:
+def main(port: int, *, careless: bool) -> None:
     """Serve until the guard ends this process."""
-    app = _OneAtATime(DomainDispatcherApplication(create_backend_app))
+    app = _OneAtATime(DomainDispatcherApplication(create_backend_app), careless=careless)
     make_server(
         "127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler
     ).serve_forever()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), careless="careless" in sys.argv[2:])
