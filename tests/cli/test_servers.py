@@ -36,10 +36,10 @@ def test_configured_servers_are_taken(
 @pytest.mark.triton
 def test_a_missing_server_is_started_for_the_block(local: LocalSettings) -> None:
     """The environment names it as long as it runs."""
-    before = dict(os.environ)
+    before, others = dict(os.environ), children()
     with servers(local, models=[]) as (url,):
         assert os.environ["NIGHTSHIFT_TRITON_URLS"] == url
-        pids = children()
+        pids = children() - others
         assert pids
     assert dict(os.environ) == before
     assert not [pid for pid in pids if runs(pid)]
@@ -48,8 +48,9 @@ def test_a_missing_server_is_started_for_the_block(local: LocalSettings) -> None
 @pytest.mark.triton
 def test_an_error_inside_ends_the_server_too(local: LocalSettings) -> None:
     """And the error goes through."""
+    others = children()
     with pytest.raises(ValueError, match="mine"), servers(local, models=[]):
-        pids = children()
+        pids = children() - others
         raise ValueError("mine")
     assert pids
     assert not [pid for pid in pids if runs(pid)]
@@ -71,7 +72,7 @@ def test_a_model_that_does_not_load_is_told(local: LocalSettings) -> None:
         raise AssertionError("not reached")
 
 
-def children() -> list[int]:
+def children() -> set[int]:
     """Processes that this one started."""
     found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return [int(pid) for path in found for pid in path.read_text().split()]
+    return {int(pid) for path in found for pid in path.read_text().split()}
