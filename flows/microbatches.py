@@ -34,7 +34,7 @@ class Group:
     rows: np.ndarray
     """int64[n]: their positions in the microbatch, ascending."""
     source: pa.RecordBatch
-    """The rows as they were read."""
+    """The rows as they were read, with the columns that the part keeps."""
     encoded: Encoded
     """The rows as tensors, with those that could not become any."""
 
@@ -125,4 +125,5 @@ class MicrobatchReader:
                 partitions=self._shard.file.partitions,
                 allocate=buffer.allocate if buffer.size else None,
             )
-            yield Group(rows, source, encoded)
+            # What was read for the inputs alone is let go: it is the most of a wide row.
+            yield Group(rows, source.select(list(self._mapping.kept_columns)), encoded)

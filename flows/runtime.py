@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
 from flows.settings import ScoringSettings
 from flows.shards.settings import S3Settings, ShardSettings
 from inference.pool import Pool
@@ -42,6 +44,7 @@ async def open_runtime() -> AsyncIterator[Runtime]:
 
     Raises `ValidationError` for a setting that is not valid, `RegistryUnavailable`.
     """
+    _choose_allocator()
     store = open_store(RegistrySettings())
     inference = InferenceSettings()
     try:
@@ -62,3 +65,14 @@ async def open_runtime() -> AsyncIterator[Runtime]:
                 await buffers.close()
     finally:
         store.close()
+
+
+def _choose_allocator() -> None:
+    """Have Arrow allocate from jemalloc where its wheel has it.
+
+    Decoding allocates and frees a few large blocks over and over. The default, mimalloc, gives
+    them back to the kernel in between: scoring 2 million wide rows cost twice the system time and
+    a fifth more memory with it.
+    """
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
