@@ -1,6 +1,7 @@
 """Check which failures of a task are worth another try."""
 
 import pytest
+from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.errors import BudgetExceeded
@@ -39,7 +40,7 @@ PERMANENT = [
 )
 async def test_only_what_may_pass_by_itself_is_tried_again(error: Exception, again: bool) -> None:
     """Rows, files and answers at fault are the same on every try."""
-    state = Failed(data=error)
+    state: State[Exception] = Failed(data=error)
     assert await may_retry(None, None, state) is again  # type: ignore[arg-type]
 
 

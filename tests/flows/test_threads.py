@@ -11,7 +11,11 @@ from flows.threads import in_thread
 
 async def test_the_answer_comes_back() -> None:
     """Arguments go in, the result comes out, from another thread."""
-    there = await in_thread(lambda *, name: (name, threading.current_thread()), name="x")
+
+    def where(*, name: str) -> tuple[str, threading.Thread]:
+        return name, threading.current_thread()
+
+    there = await in_thread(where, name="x")
     assert there[0] == "x"
     assert there[1] is not threading.current_thread()
 
