@@ -23,13 +23,21 @@ def test_each_record_is_a_line(tmp_path: Path) -> None:
     """With its fields as members, except where they would hide what every line has."""
     file = tmp_path / "logs" / "api.jsonl"
     with logged_to(file):
-        log.info("%d rows\nof %s", 3, "\ud800 é")
+        log.info("%d rows\nof %s", 3, "\x00 é")
         log.warning("lost", extra={"fields": {"path": Path("x"), "level": "mine"}})
         log.debug("not written")
     assert lines(file) == [
-        {"level": "info", "logger": log.name, "message": "3 rows\nof \ud800 é"},
+        {"level": "info", "logger": log.name, "message": "3 rows\nof \x00 é"},
         {"level": "warning", "logger": log.name, "message": "lost", "path": "x"},
     ]
+
+
+def test_half_a_character_can_be_written() -> None:
+    """A name that is not UTF-8 on disk reaches a message as a lone surrogate."""
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, "of %s", ("\ud800",), None)
+    written = JsonLine().format(record)
+    assert written.encode("utf-8")
+    assert json.loads(written)["message"] == "of \ud800"
 
 
 def test_a_traceback_is_a_member(tmp_path: Path) -> None:
