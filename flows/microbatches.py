@@ -21,6 +21,8 @@ from inference.tensors import numpy_dtype
 
 _UNKNOWN_BYTES = 256
 """Bytes assumed for a row of an input whose size the signature does not tell: a short text."""
+_FAT = 4
+"""Times that a row may be larger than its inputs before its own size counts."""
 _ALIGNMENT = 64
 _REQUESTS = 8
 """Requests that a microbatch may take when the model limits their rows: reading fewer rows at a
@@ -62,12 +64,14 @@ class MicrobatchSize:
 
 
 def microbatch_size(
-    mapping: Mapping, settings: ScoringSettings, *, max_batch_size: int
+    mapping: Mapping, settings: ScoringSettings, *, max_batch_size: int, row_bytes: int
 ) -> MicrobatchSize:
-    """Choose the rows of a microbatch from the bytes that a row takes on the wire.
+    """Choose the rows of a microbatch from the bytes that a row takes.
 
     `max_batch_size` is the model's limit for a request, 0 without one. A microbatch may take
-    several requests, which go one after the other, so it is kept to a few.
+    several requests, which go one after the other, so it is kept to a few. `row_bytes` is the
+    mean size of the shard's rows as its file tells: it counts where texts or kept columns are
+    larger than what the signature says of the inputs.
     """
     fixed = unknown = 0
     for encoder in mapping.encoders:
@@ -77,12 +81,19 @@ def microbatch_size(
         else:
             unknown += _UNKNOWN_BYTES
     by_bytes = settings.microbatch_bytes // max(fixed + unknown, 1)
+    if row_bytes > _FAT * (fixed + unknown):
+        by_bytes = _power_of_two(settings.microbatch_bytes // row_bytes)
     limits = [by_bytes, settings.microbatch_max_rows]
     if max_batch_size:
         limits.append(max_batch_size * _REQUESTS)
     rows = max(1, min(limits))
     slack = _ALIGNMENT * len(mapping.encoders)
     return MicrobatchSize(rows, rows * fixed + slack if fixed else 0)
+
+
+def _power_of_two(number: int) -> int:
+    """Round down, so that shards with nearly equal rows use buffers of the same size."""
+    return 1 << max(number.bit_length() - 1, 0)
 
 
 class MicrobatchReader:

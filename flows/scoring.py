@@ -54,7 +54,10 @@ class _Attempt:
         self._write_id = uuid.uuid4().hex
         self._watch = Stopwatch()
         self._size = microbatch_size(
-            job.mapping, job.scoring, max_batch_size=job.model.signature.max_batch_size
+            job.mapping,
+            job.scoring,
+            max_batch_size=job.model.signature.max_batch_size,
+            row_bytes=shard.bytes // shard.rows,
         )
         self._profiles = Profiles.of(job.mapping)
         self._quarantined: list[QuarantinedRow] = []

@@ -1,0 +1,54 @@
+"""Check how many rows a microbatch gets."""
+
+import pyarrow as pa
+import pytest
+
+from flows.microbatches import microbatch_size
+from flows.settings import ScoringSettings
+from flows.shards.mapping import Mapping, compile_mapping
+from registry.domain import Signature, TensorSpec
+
+MIB = 1 << 20
+
+
+def mapping(datatype: str, column: pa.DataType) -> Mapping:
+    """One input of one value a row."""
+    signature = Signature((TensorSpec("x", datatype, (-1, 1)),), (TensorSpec("y", "FP32", (-1,)),))
+    return compile_mapping(
+        signature,
+        pa.schema([("x", column)]),
+        pa.schema([]),
+        columns={},
+        keep="rest",
+        rename={},
+        casts=[],
+        registered={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("row_bytes", "rows"),
+    [(100, 32_768), (8_192, 1_024), (100_000, 64), (3 * MIB, 2), (900 * MIB, 1)],
+)
+def test_fat_texts_make_small_microbatches(row_bytes: int, rows: int) -> None:
+    """The file tells how large a row is where the signature does not; one row always goes."""
+    settings = ScoringSettings(microbatch_bytes=8 * MIB, microbatch_max_rows=32_768)
+    texts = mapping("BYTES", pa.string())
+    size = microbatch_size(texts, settings, max_batch_size=0, row_bytes=row_bytes)
+    assert (size.rows, size.buffer_bytes) == (rows, 0)
+
+
+def test_kept_columns_count_where_they_are_most_of_a_row() -> None:
+    """A narrow input beside a fat column is read a few rows at a time."""
+    settings = ScoringSettings(microbatch_bytes=8 * MIB, microbatch_max_rows=32_768)
+    number = mapping("FP32", pa.float32())
+    thin = microbatch_size(number, settings, max_batch_size=0, row_bytes=8)
+    fat = microbatch_size(number, settings, max_batch_size=0, row_bytes=65_536)
+    assert (thin.rows, fat.rows) == (32_768, 128)
+
+
+def test_a_model_with_small_batches_gets_a_few_of_them() -> None:
+    """A microbatch is at most eight requests."""
+    number = mapping("FP32", pa.float32())
+    size = microbatch_size(number, ScoringSettings(), max_batch_size=16, row_bytes=8)
+    assert size.rows == 128
