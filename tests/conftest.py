@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,9 @@ MODELS = Path(__file__).parent / "models"
 # The machine's load says nothing of the code; a failure prints how to cause it again.
 hypothesis.settings.register_profile("nightshift", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("nightshift")
+
+# A shell that runs the suite in the background has it ignore Ctrl-C, and its children with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TritonFactory = Callable[..., LocalTriton]
 

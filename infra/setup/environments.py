@@ -16,6 +16,13 @@ _COMPILED = (
     *("onnxruntime", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"),
     *("s3fs", "skl2onnx", "sklearn.ensemble", "sqlalchemy", "tritonclient.grpc", "typer"),
 )
+# Not every set of packages has all of them.
+_COMPILE = """
+import contextlib, importlib, sys
+for name in sys.argv[1:]:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+"""
 # Larger sets come after those that they contain.
 PLATFORM_SETS = ("demo", "dev")
 
@@ -142,7 +149,7 @@ def build_platform(folders: Folders, uv: Path, name: str) -> None:
     command.chmod(0o755)
     run(
         "compiling bytecode",
-        [folders.platform / "bin" / "python", "-c", f"import {', '.join(_COMPILED)}"],
+        [folders.platform / "bin" / "python", "-c", _COMPILE, *_COMPILED],
         # Without bytecode a command spends seconds compiling, some of them while it scores.
         {"PYTHONDONTWRITEBYTECODE": "", "DO_NOT_TRACK": "1"},
     )
