@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.report_data import ExampleRow, QuarantineReason
+from flows.shards.column_types import in_words
 from flows.shards.manifest import Manifest
 from flows.shards.object_store import ObjectStore
 
@@ -57,8 +58,8 @@ def _look(
             found = examples.get(reason)
             if found is None or len(found) >= EXAMPLES:
                 continue
-            told = batch.slice(row, 1).to_pylist()[0]
-            stages[reason] = told[names["_stage"]]
+            told = {name: batch.column(name)[row] for name in batch.schema.names}
+            stages[reason] = told[names["_stage"]].as_py()
             found.append(_example(told, names, first_columns))
 
 
@@ -68,19 +69,19 @@ def _origin_names(schema: pa.Schema) -> list[str]:
 
 
 def _example(
-    told: dict[str, object], names: dict[str, str], first_columns: Sequence[str]
+    told: dict[str, pa.Scalar], names: dict[str, str], first_columns: Sequence[str]
 ) -> ExampleRow:
     origin = list(told)[-6:]
     columns = [*first_columns, *(name for name in told if name not in first_columns)]
     shown = [name for name in columns if name in told and name not in origin][:_VALUES]
     return ExampleRow(
-        file=str(told[names["_source_file"]]),
-        row=int(str(told[names["_row"]])),
-        detail=str(told[names["_detail"]]),
+        file=told[names["_source_file"]].as_py(),
+        row=told[names["_row"]].as_py(),
+        detail=told[names["_detail"]].as_py(),
         values={name: _text(told[name]) for name in shown},
     )
 
 
-def _text(value: object) -> str:
-    text = "null" if value is None else str(value)
+def _text(value: pa.Scalar) -> str:
+    text = in_words(value) if value.is_valid else "null"
     return text if len(text) <= 60 else f"{text[:59]}…"

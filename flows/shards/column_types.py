@@ -84,3 +84,15 @@ def to_numpy(array: pa.Array) -> np.ndarray:
 def _in_order(arrow_type: pa.FixedShapeTensorType) -> bool:
     permutation = arrow_type.permutation
     return permutation is None or list(permutation) == sorted(permutation)
+
+
+def in_words(value: pa.Scalar) -> str:
+    """Write a value for a person.
+
+    Arrow's own way, where Python cannot: its datetimes have no nanoseconds.
+    """
+    try:
+        return str(value.as_py())
+    except ValueError:
+        shown: str = pa.repeat(value, 1).to_string(indent=0, skip_new_lines=True)
+        return shown.removeprefix("[").removesuffix("]")

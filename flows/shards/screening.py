@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.shards import values
-from flows.shards.column_types import unwrap
+from flows.shards.column_types import in_words, unwrap
 from flows.shards.layout import Source
 from flows.shards.row_selection import filter_rows
 
@@ -106,5 +106,5 @@ def _value_faults(array: pa.Array, source: Source) -> Iterator[Fault]:
 
 def _shown(value: pa.Scalar) -> str:
     """The value as a person would write it, at most 80 characters."""
-    text = str(value)
+    text = in_words(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -40,7 +40,10 @@ def test_names_an_old_python_with_the_remedy() -> None:
 def test_says_how_it_is_used() -> None:
     """An unknown target is refused with the known ones."""
     status, errors = _run(["everything"])
-    assert (status, errors) == (2, "usage: python infra/setup {lock,install,demo,bench,lint,test}\n")
+    assert (status, errors) == (
+        2,
+        "usage: python infra/setup {lock,install,demo,bench,lint,test}\n",
+    )
 
 
 def test_is_quick_when_nothing_is_to_do() -> None:
