@@ -40,7 +40,6 @@ def demo() -> None:
 
 
 def _demo(console: "Console", local: "LocalSettings") -> None:
-    from cli import report_view
     from cli.running import run_job, started
     from inference.jobs import BatchJob
 
@@ -59,8 +58,7 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
                 max_quarantined_fraction=MAX_QUARANTINED,
                 replace=True,
             )
-            report = run_job(job, console)
-            report_view.show(report, console)
+            run_job(job, console)
     _say(console, _checked(lake / "scores", trained))
     _say(console, _NEXT.format(scores=lake / "scores"))
 

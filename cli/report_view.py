@@ -11,23 +11,26 @@ from flows.reporting import REPORT_KEY
 _REASONS = 5
 
 
-def show(report: JobReport, console: Console) -> None:
-    """Print what happened, how fast, why rows were left out, where to look."""
+def show(report: JobReport, console: Console, *, elapsed_s: float) -> None:
+    """Print what happened, how fast, why rows were left out, where to look.
+
+    `elapsed_s` is what the whole run took, scoring included.
+    """
     said = f"{report.model} scored {report.rows_ok:,} of {report.rows_in:,} rows"
     console.print(f"\n[bold]{escape(said)}[/bold]", highlight=False, soft_wrap=True)
-    for name, value in _lines(report):
+    for name, value in _lines(report, elapsed_s):
         line = f"  [bold]{name:12}[/bold] {escape(value)}"
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _lines(report: JobReport) -> Iterator[tuple[str, str]]:
+def _lines(report: JobReport, elapsed_s: float) -> Iterator[tuple[str, str]]:
     yield "quarantined", _quarantined(report)
     for reason in report.reasons[:_REASONS]:
         yield "", f"{reason.rows:,} × {reason.reason}"
     yield "shards", _shards(report)
     if report.rate:
         yield "rate", f"{report.rate:,.0f} rows/s"
-        rest_s = report.wall_s - report.scoring_s
+        rest_s = elapsed_s - report.scoring_s
         yield "time", f"{report.scoring_s:.1f} s scoring, {rest_s:.1f} s around it"
         yield "busy", ", ".join(f"{stage.name} {stage.busy_s:.1f} s" for stage in report.stages)
     yield "scores", report.output_uri

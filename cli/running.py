@@ -1,5 +1,6 @@
 """Run a job in this process, with its servers, its progress and its report on the terminal."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,9 +21,7 @@ def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
     """Score the dataset, with local servers where none are configured; raises the job's error."""
     console = Console()
     with started(console, local, models=[_served_name(job)]):
-        report = run_job(job, console)
-        report_view.show(report, console)
-    return report
+        return run_job(job, console)
 
 
 @contextmanager
@@ -36,12 +35,18 @@ def started(
 
 
 def run_job(job: BatchJob, console: Console) -> JobReport:
-    """Score the dataset in this process; the environment names the servers."""
+    """Score the dataset in this process and show what happened; the environment names the servers.
+
+    The time shown is that of the whole flow run, with what Prefect does before and after it.
+    """
     # Imports Prefect, which reads the environment then.
     from flows.launch import run_here
 
+    began = time.monotonic()
     with shown(console) as observer, observed_by(observer):
-        return run_here(job)
+        report = run_here(job)
+    report_view.show(report, console, elapsed_s=time.monotonic() - began)
+    return report
 
 
 def _served_name(job: BatchJob) -> str:
