@@ -9,6 +9,7 @@ import asyncio
 import uuid
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 from flows.answers import answer_group
 from flows.microbatches import Microbatch, MicrobatchReader, microbatch_size
@@ -17,11 +18,13 @@ from flows.rounds import first_error
 from flows.scoring_job import ScoringJob
 from flows.shards.claim import check_claim
 from flows.shards.commit import Adopted, Committed, commit_part, part_key
+from flows.shards.errors import JobSuperseded
 from flows.shards.part_writer import PartWriter
 from flows.shards.provenance import Provenance
 from flows.shards.quarantine import quarantine_key, write_quarantine
 from flows.shards.row_lengths import restore_order
 from flows.shards.types import QuarantinedRow, ScoredBatch, Shard
+from flows.shards.withdrawal import withdraw_attempt
 from flows.stopwatch import Stopwatch
 from flows.threads import in_thread
 from inference.shared_memory import Buffer
@@ -30,9 +33,10 @@ from inference.shared_memory import Buffer
 async def score_shard(job: ScoringJob, shard: Shard, *, attempt: int) -> Committed | Adopted:
     """Score the rows of `shard` and commit its part, or adopt the part of an earlier attempt.
 
-    Safe to repeat. When it raises, nothing was committed and the counters are as before: a
-    `TransientError` of the pool (try again later), `BudgetExceeded`, a `ShardError` of input or
-    output, or another `InferenceError` (permanent).
+    Safe to repeat. When it raises, the counters are as before: a `TransientError` of the pool (try
+    again later), `BudgetExceeded`, a `ShardError` of input or output, or another `InferenceError`
+    (permanent). Nothing was committed then, but for two cases: a cancellation, or a `StoreError`
+    for want of a clear answer, may come after the commit. The next attempt adopts that part.
     """
     try:
         return await _Attempt(job, shard, attempt).run()
@@ -164,9 +168,27 @@ class _Attempt:
             outputs=self._profiles.to_json(),
             timings=self._watch.seconds(),
         )
-        path = writer.finish(provenance.to_metadata())
-        check_claim(job.output, job.fingerprint)
-        return commit_part(job.output, key, path, self._write_id)
+        return self._publish(key, writer.finish(provenance.to_metadata()))
+
+    def _publish(self, key: str, path: Path) -> Committed | Adopted:
+        """Commit the part at `path`; an attempt that lost leaves nothing in the output.
+
+        1. The output is another job's before the commit: `JobSuperseded`.
+        2. It is another job's after the commit: ours came too late for that job's publication to
+           remove it, so it is taken back; `JobSuperseded`.
+        3. Another attempt's part is there: adopted, our quarantined rows are taken back.
+        """
+        job = self._job
+        try:
+            check_claim(job.output, job.fingerprint)
+            done = commit_part(job.output, key, path, self._write_id)
+            check_claim(job.output, job.fingerprint)
+        except JobSuperseded:
+            withdraw_attempt(job.output, key, self._write_id)
+            raise
+        if isinstance(done, Adopted):
+            withdraw_attempt(job.output, key, self._write_id)
+        return done
 
     def _write_quarantine(self, key: str) -> str | None:
         if not self._quarantined:

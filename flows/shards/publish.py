@@ -112,19 +112,22 @@ def _switch(store: ObjectStore, manifest: Manifest, *, replace: bool) -> Manifes
 
     1. Nothing published: put, unless something appears meanwhile.
     2. The same parts published: that manifest counts.
-    3. Other parts of this job: switch, the old one describes objects that are gone.
-    4. Another job: switch when replacing, else `OutputOccupied`.
+    3. Another job took the output over since we looked last: `JobSuperseded`.
+    4. Other parts of this job: switch, the old one describes objects that are gone.
+    5. Another job: switch when replacing, else `OutputOccupied`.
     """
     data = manifest.model_dump_json(indent=1).encode()
     for _ in range(PUBLISH_TRIES):
         found = read_manifest(store)
+        if found is not None and found[0].same_parts(manifest):
+            return found[0]
+        # After the reading: who publishes from here on changes the ETag that the switch asks for.
+        check_claim(store, manifest.components)
         if found is None:
             with suppress(AmbiguousPut):
                 store.put_if_absent(MANIFEST_KEY, data)
             continue
         current, info = found
-        if current.same_parts(manifest):
-            return current
         if current.fingerprint != manifest.fingerprint and not replace:
             changed = differences(current.components, manifest.components)
             raise OutputOccupied(store.uri, "another job's published scores", changed)

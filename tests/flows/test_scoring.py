@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ from cli.stack.triton import LocalTriton
 from flows.errors import BudgetExceeded
 from flows.scoring import score_shard
 from flows.shards.commit import Adopted, Committed
-from flows.shards.errors import CorruptPage
+from flows.shards.errors import CorruptPage, JobSuperseded
+from flows.shards.manifest import MANIFEST_KEY, SUCCESS_KEY
+from flows.shards.object_store_local import LocalStore
 from inference.errors import ContractViolation, RequestRejected
 from inference.jobs import BatchJob
 from tests.cli.stack.processes import eventually, regions
 from tests.flows.bench import (
     DOUBLING,
+    FILES,
     SCORING,
     Bench,
     model,
@@ -238,9 +243,55 @@ async def test_a_second_attempt_adopts(triton: LocalTriton, tmp_path: Path) -> N
         assert isinstance(second, Adopted)
         assert second.record == first.record
         assert first.record.provenance.attempt == 1
+        assert [info.key for info in plan.output.list("_quarantine/")] == [
+            first.record.provenance.quarantine
+        ]
         again = bench.plan(job, DOUBLING)
         assert again.left == ()
         assert again.committed == {0: first.record}
+
+
+class TakenOver(LocalStore):
+    """An output in which something happens just before the first put below `prefix`."""
+
+    def __init__(self, root: Path, prefix: str, meanwhile: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._prefix = prefix
+        self._meanwhile = [meanwhile]
+
+    def put_if_absent(self, key: str, source: bytes | Path) -> bool:
+        if key.startswith(self._prefix) and self._meanwhile:
+            self._meanwhile.pop()()
+        return super().put_if_absent(key, source)
+
+
+@pytest.mark.parametrize("late", ["_quarantine/", "part-"])
+async def test_a_superseded_job_leaves_nothing(
+    triton: LocalTriton, tmp_path: Path, late: str
+) -> None:
+    """Another job published between a look at the claim and the put: its output is as it was."""
+    source = numbers(tmp_path / "in.parquet", [1.0, None, 3.0])
+    output = tmp_path / "out"
+    asked: dict[str, Any] = {"max_quarantined_rows": 1}
+    job = BatchJob(model="m@1", input=str(source), output=str(output), **asked)
+    other = replace(DOUBLING, version=2)
+    loop = asyncio.get_running_loop()
+    files = FILES.model_copy(update={"scratch_dir": tmp_path / "scratch"})
+    async with open_bench(triton.grpc_url, files=files) as bench:
+
+        def take_over() -> None:
+            replacing = bench.run(other, source, output, replace=True, **asked)
+            asyncio.run_coroutine_threadsafe(replacing, loop).result(30)
+
+        plan = bench.plan(job, DOUBLING)
+        shared = bench.open(job, DOUBLING, plan)
+        shared = replace(shared, output=TakenOver(output, late, take_over))
+        with pytest.raises(JobSuperseded):
+            await score_shard(shared, plan.shards[0], attempt=1)
+        published = bench.plan(job.model_copy(update={"model": str(other)}), other).claim.published
+    assert published is not None
+    left = {info.key for info in plan.output.list()}
+    assert left == published.objects() | {MANIFEST_KEY, SUCCESS_KEY}
 
 
 async def test_inputs_go_through_shared_memory(triton: LocalTriton, tmp_path: Path) -> None:

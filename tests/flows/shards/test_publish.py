@@ -1,6 +1,7 @@
 """Publishing shows a whole output at once, and leaves nothing but what counts."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,44 @@ def test_other_job_published_meanwhile(job: Job, dataset: Dataset, scratch: Path
     with pytest.raises(OutputOccupied, match="model delays@2 → delays@1"):
         job.publish(claim)
     assert manifest_in(job.output) == theirs
+
+
+class Overtaken(MemoryObjectStore):
+    """A store in which something happens just before the manifest is put or switched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], object]] = []
+
+    def put_if_absent(self, key: str, source: bytes | Path) -> bool:
+        self._before(key)
+        return super().put_if_absent(key, source)
+
+    def replace(self, key: str, data: bytes, *, if_etag: str | None) -> bool:
+        self._before(key)
+        return super().replace(key, data, if_etag=if_etag)
+
+    def _before(self, key: str) -> None:
+        if key == MANIFEST_KEY and self.meanwhile:
+            self.meanwhile.pop()()
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_two_replacing_jobs(dataset: Dataset, scratch: Path, published: bool) -> None:
+    """The one that lost the claim just before its switch does not overwrite the other's output."""
+    store = Overtaken()
+    if published:
+        Job(dataset, store, scratch, version=1).run()
+    job, other = (Job(dataset, store, scratch, version=version) for version in (2, 3))
+    claim = job.claim(replace=True)
+    for shard in job.shards(claim):
+        job.score(shard)
+    store.meanwhile.append(lambda: other.run(replace=True))
+    with pytest.raises(JobSuperseded):
+        job.publish(claim, replace=True)
+    theirs = manifest_in(store)
+    assert theirs.components == other.fingerprint
+    assert keys(store) == published_keys(theirs)
 
 
 def test_killed_between_manifest_and_marker(job: Job) -> None:
