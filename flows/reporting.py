@@ -34,13 +34,20 @@ def write_report(
     scored: Sequence[Committed | Adopted],
     seconds: Mapping[str, float],
 ) -> JobReport:
-    """Write the report beside the manifest, over an earlier run's; returns what it tells. Blocks.
+    """Write the report beside the manifest; returns what it tells. Blocks.
 
     The report describes the output and is no part of it: the manifest does not name it.
+
+    1. No page there: written.
+    2. A page of another job, whose replacement was killed before its report: written over.
+    3. A page of this job, and this run scored something: written over.
+    4. A page of this job, and nothing was left to score: kept, it tells of the run that scored.
     """
     report = build_report(job, model, plan, manifest, scored, seconds)
     page = render_report(report).encode()
-    if not plan.output.put_if_absent(REPORT_KEY, page) and scored:
+    if not plan.output.put_if_absent(REPORT_KEY, page) and (
+        scored or manifest.fingerprint.encode() not in plan.output.read(REPORT_KEY)
+    ):
         plan.output.replace(REPORT_KEY, page, if_etag=None)
     plan.output.clear_scratch()
     return report
