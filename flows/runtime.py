@@ -52,6 +52,7 @@ async def open_runtime() -> AsyncIterator[Runtime]:
         async with Pool(servers, inference) as pool:
             buffers = BufferPool(servers, enabled=inference.shared_memory)
             try:
+                await buffers.open()
                 yield Runtime(
                     catalog=Catalog(store),
                     pool=pool,

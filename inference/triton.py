@@ -11,7 +11,6 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from inference import wire
 from inference.errors import (
-    ContractViolation,
     InferenceError,
     MicrobatchTooLarge,
     ModelNotReady,
@@ -19,24 +18,22 @@ from inference.errors import (
     ServerFault,
     ServerUnreachable,
     SignatureMismatch,
+    TransientError,
     UnknownModel,
 )
 from inference.failures import failure
 from inference.server import RepositoryEntry
 from inference.settings import InferenceSettings
-from inference.tensors import Array, InferAnswer, InferRequest, datatype_of
+from inference.tensors import InferAnswer, InferRequest
 from registry.domain import Signature, TensorSpec
 
 _T = TypeVar("_T")
 
 _INFER_METHOD = "/inference.GRPCInferenceService/ModelInfer"
-_RAW_CONTENTS = service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _SCHEME = "grpc://"
 _RECONNECT_MS = 1000
 """Without a bound, a channel needed 24 s to come back after an outage of 45 s."""
 _FIRST_RECONNECT_MS = 100
-_CONVERTED = {"BYTES", "BF16"}
-"""Datatypes whose arrays are not held as they travel."""
 _LOST_REGION = "shared memory region"
 """What Triton says of a region that it does not know, as after its restart."""
 _IN_USE = "currently in use"
@@ -73,7 +70,7 @@ class TritonServer:
     async def _infer(
         self, request: InferRequest, *, timeout_s: float, mapped: Collection[str]
     ) -> InferAnswer:
-        message = encode(request, mapped=mapped)
+        message = wire.encode(request, mapped=mapped)
         if len(message) > self._settings.max_message_bytes:
             raise MicrobatchTooLarge(
                 f"a request of {request.rows} rows takes {len(message):,} bytes, more than "
@@ -83,7 +80,7 @@ class TritonServer:
             _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
         response = await self._ask(call(message, timeout=timeout_s))
-        return decode(response, request, server=self._url)
+        return wire.decode(response, request, server=self._url)
 
     async def model_ready(self, model: str, version: str) -> bool:
         """Say whether the server serves the model now; False when it cannot be asked."""
@@ -162,10 +159,15 @@ class TritonServer:
         )
 
     async def map_buffer(self, name: str, key: str, size: int) -> bool:
-        """Have the server map the POSIX shared memory `key` as `name`; False if it cannot."""
+        """Have the server map the POSIX shared memory `key` as `name`; False if it refuses.
+
+        Raises `TransientError` where it did not say: it may have mapped it all the same.
+        """
         question = service_pb2.SystemSharedMemoryRegisterRequest(name=name, key=key, byte_size=size)
         try:
             await self._control("SystemSharedMemoryRegister", question)
+        except TransientError:
+            raise
         except InferenceError:
             return False
         self._mapped.add(name)
@@ -174,6 +176,11 @@ class TritonServer:
     def maps(self, name: str) -> bool:
         """Whether the server has the buffer mapped, as far as is known here."""
         return name in self._mapped
+
+    async def mapped_buffers(self) -> tuple[str, ...]:
+        """List what any client has had the server map; raises `InferenceError`."""
+        question = service_pb2.SystemSharedMemoryStatusRequest()
+        return tuple((await self._control("SystemSharedMemoryStatus", question)).regions)
 
     async def unmap_buffer(self, name: str) -> bool:
         """Have the server forget one region, never all: those of others would go as well."""
@@ -218,71 +225,6 @@ class TritonServer:
             raise ServerUnreachable(
                 f"{self._url}: the connection is closed", server=self._url
             ) from error
-
-
-def encode(request: InferRequest, *, mapped: Collection[str] = ()) -> bytes:
-    """Return the serialized `ModelInferRequest`.
-
-    Inputs that lie in a buffer whose name is in `mapped` are sent as their place. The others
-    are appended in protobuf's own wire format instead of going through a message object, so
-    that each is copied once instead of three times.
-    """
-    message = service_pb2.ModelInferRequest(
-        model_name=request.model, model_version=request.version, id=request.request_id
-    )
-    contents = [
-        content
-        for name, array in request.inputs.items()
-        if (content := _add_input(message, request, name, array, mapped)) is not None
-    ]
-    for name in request.outputs:
-        message.outputs.add(name=name)
-    if request.priority:
-        message.parameters["priority"].uint64_param = request.priority
-    pieces: list[bytes | memoryview] = [message.SerializeToString()]
-    for content in contents:
-        pieces += (wire.field_header(_RAW_CONTENTS, len(content)), content)
-    return b"".join(pieces)
-
-
-def _add_input(
-    message: Any, request: InferRequest, name: str, array: Array, mapped: Collection[str]
-) -> bytes | memoryview | None:
-    """Describe an input in the message; return its bytes unless it lies in shared memory."""
-    datatype = request.datatypes.get(name) or datatype_of(array.dtype)
-    described = message.inputs.add(name=name, datatype=datatype, shape=array.shape)
-    buffer = request.buffer
-    shared = buffer is not None and buffer.name in mapped and array.nbytes > 0
-    if buffer is None or not shared or datatype in _CONVERTED:
-        return wire.tensor_bytes(array, datatype)
-    offset = buffer.locate(array)
-    if offset is None:
-        return wire.tensor_bytes(array, datatype)
-    described.parameters["shared_memory_region"].string_param = buffer.name
-    described.parameters["shared_memory_byte_size"].int64_param = array.nbytes
-    described.parameters["shared_memory_offset"].int64_param = offset
-    return None
-
-
-def decode(response: Any, request: InferRequest, *, server: str) -> InferAnswer:
-    """Read an answer; raises `ContractViolation` where it contradicts itself."""
-    if len(response.outputs) != len(response.raw_output_contents):
-        raise ContractViolation(
-            f"{server} answered {len(response.outputs)} outputs with "
-            f"{len(response.raw_output_contents)} tensors",
-            server=server,
-        )
-    outputs = {
-        tensor.name: wire.tensor_from_bytes(content, tensor.datatype, tensor.shape, tensor.name)
-        for tensor, content in zip(response.outputs, response.raw_output_contents, strict=True)
-    }
-    missing = [name for name in request.outputs if name not in outputs]
-    if missing:
-        raise ContractViolation(
-            f"{server} left out output {', '.join(missing)} of model {request.model!r}",
-            server=server,
-        )
-    return InferAnswer(outputs=outputs, server=server)
 
 
 def _spec(tensor: Any) -> TensorSpec:
