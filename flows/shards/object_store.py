@@ -114,11 +114,11 @@ class ObjectStore(Protocol):
     def scratch_folder(self) -> Path | None:
         """The folder in which to build what is put, so that putting it copies nothing.
 
-        None when any folder does.
+        It is this store's own, until `clear_scratch`. None when any folder does.
         """
 
     def clear_scratch(self) -> None:
-        """Remove that folder with what dead writers left in it."""
+        """Remove that folder with those of dead writers; writers that live keep theirs."""
 
     def probe(self) -> StoreProbe:
         """Find out, by writing, whether the store can be written and honours conditions."""

@@ -20,10 +20,11 @@ from flows.shards.errors import (
     StoreUnavailable,
 )
 from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
+from flows.shards.scratch import ScratchFolder
 
 SCRATCH_FOLDER = ".nightshift-scratch"
 """Hidden folder below the root where objects are built; on the same file system, so that
-publishing one is a link."""
+publishing one is a link. Nothing in it is an object."""
 
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_HARD_LINKS = frozenset(
@@ -47,6 +48,7 @@ class LocalStore:
         self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100
         """The folder; made at the first write."""
         self._link = link
+        self._scratches = ScratchFolder(self.root / SCRATCH_FOLDER)
 
     @property
     def uri(self) -> str:
@@ -165,15 +167,13 @@ class LocalStore:
         return probe_store(self)
 
     def scratch_folder(self) -> Path:
-        """The folder in which to build what will be published; made when it is not there."""
-        folder = self.root / SCRATCH_FOLDER
-        with _translated(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """This store's own folder to build what will be published; made when it is not there."""
+        with _translated(str(self.root / SCRATCH_FOLDER)):
+            return self._scratches.path()
 
     def clear_scratch(self) -> None:
-        """Remove that folder with what dead writers left in it."""
-        shutil.rmtree(self.root / SCRATCH_FOLDER, ignore_errors=True)
+        """Remove that folder with those of dead writers; writers that live keep theirs."""
+        self._scratches.clear()
 
     def _scratch(self, source: bytes | Path) -> Path:
         """Copy `source` to a new scratch file and flush it to the disk."""
@@ -209,7 +209,8 @@ def _walk(top: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir():
-                    folders.append(Path(entry.path))
+                    if entry.name != SCRATCH_FOLDER:
+                        folders.append(Path(entry.path))
                     continue
                 try:
                     status = entry.stat()

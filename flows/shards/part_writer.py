@@ -16,7 +16,7 @@ def scratch_folder(store: ObjectStore, settings: ShardSettings, fingerprint: str
     """Return the folder to build a job's parts in, made when it is not there.
 
     In a local output it is a hidden folder on the same file system, so that publishing a part is a
-    link and copies nothing.
+    link and copies nothing; it is the store's own, for as long as the store is used.
     """
     if settings.scratch_dir is None and (beside := store.scratch_folder()) is not None:
         return beside

@@ -25,7 +25,6 @@ from inference.jobs import BatchJob
 from tests.cli.stack.processes import eventually, regions
 from tests.flows.bench import (
     DOUBLING,
-    FILES,
     SCORING,
     Bench,
     model,
@@ -276,8 +275,7 @@ async def test_a_superseded_job_leaves_nothing(
     job = BatchJob(model="m@1", input=str(source), output=str(output), **asked)
     other = replace(DOUBLING, version=2)
     loop = asyncio.get_running_loop()
-    files = FILES.model_copy(update={"scratch_dir": tmp_path / "scratch"})
-    async with open_bench(triton.grpc_url, files=files) as bench:
+    async with open_bench(triton.grpc_url) as bench:
 
         def take_over() -> None:
             replacing = bench.run(other, source, output, replace=True, **asked)

@@ -109,3 +109,18 @@ def test_same_size_another_content(tmp_path: Path) -> None:
     first = store.stat("key")
     store.replace("key", b"two", if_etag=None)
     assert store.stat("key") != first
+
+
+def test_a_live_run_keeps_its_scratch(tmp_path: Path) -> None:
+    """Another run of the same output that finishes first takes only its own away."""
+    fast, slow = LocalStore(tmp_path), LocalStore(tmp_path)
+    part = slow.scratch_folder() / "part"
+    part.write_bytes(b"slow")
+    assert fast.put_if_absent("fast", b"x")
+    fast.clear_scratch()
+    assert slow.put_if_absent("slow", part)
+    assert slow.put_if_absent("other", b"x")
+    assert [info.key for info in slow.list()] == ["fast", "other", "slow"]
+    slow.clear_scratch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fast", "other", "slow"]
+    assert slow.put_if_absent("again", b"x")
