@@ -20,7 +20,7 @@ MAX_QUARANTINED = 0.05
 _NEXT = '''
 Look at it:
   open {scores}/_report.html
-  .venv/bin/python -c "import pyarrow.dataset as ds; print(ds.dataset('{scores}').head(5))"'''
+  .venv/bin/python -c "import pyarrow.parquet as pq; print(pq.read_table('{scores}')[:5])"'''
 
 
 class DemoFailed(Exception):

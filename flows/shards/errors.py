@@ -54,9 +54,8 @@ class NoSuchInput(InputError):
     """There is nothing at the address of the dataset."""
 
     def __init__(self, uri: str) -> None:
-        super().__init__(
-            f"no such input: {uri}: check the address, and that the store's credentials may list it"
-        )
+        remote = ", and that the credentials may list it" if "://" in uri else ""
+        super().__init__(f"no such input: {uri}: check the address{remote}")
         self.uri = uri
         """What was asked for."""
 

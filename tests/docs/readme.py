@@ -31,10 +31,10 @@ def blocks() -> Iterator[Block]:
 def shape(text: str, *, folder: Path) -> list[str]:
     """Return the lines of a printed text without what differs from run to run.
 
-    Numbers become `N`, runs of spaces one, `folder` goes; lines of progress are left out.
+    Numbers become `N`, runs of spaces one, `folder` becomes `…`; lines of progress are left out.
     """
     shaped = []
-    for line in text.replace(f"{folder}/", "").splitlines():
+    for line in text.replace(f"{folder}/", "…/").splitlines():
         if line.startswith(("resolving", "planning", "scoring:", "publishing", "writing")):
             continue
         spaced = re.sub(r"[ ─]+", " ", _NUMBER.sub("N", line)).strip()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.readme import Block, blocks, shape
+from cli.servers import servers
+from cli.settings import LocalSettings
+from tests.docs.readme import README, Block, blocks, shape
 
 LIMIT_S = 100
 
@@ -54,6 +56,21 @@ def run_lines(block: Block, folder: Path, environment: dict[str, str]) -> str:
     return printed
 
 
+def run_with_servers(script: Path, environment: dict[str, str]) -> str:
+    """Run a script with settings that name a Triton and a Prefect server; return what it prints."""
+    folder = script.parent
+    local = LocalSettings(
+        data_dir=folder / ".nightshift", triton_env=Path(environment["NIGHTSHIFT_TRITON_ENV"])
+    )
+    models = [model.name for model in local.repository_dir.iterdir() if model.is_dir()]
+    with servers(local, models=models):
+        named = {k: v for k, v in os.environ.items() if k.startswith(("NIGHTSHIFT_", "PREFECT_"))}
+        path = {"PYTHONPATH": str(README.parent)}
+        ended = run(f"python {script.name}", folder, {**environment, **named, **path})
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
 @pytest.mark.timeout(300)
 def test_the_worked_example_prints_what_the_readme_shows(
     tmp_path: Path, environment: dict[str, str]
@@ -66,6 +83,10 @@ def test_the_worked_example_prints_what_the_readme_shows(
         match block.mark.split(", "):
             case [mark] if mark.startswith("run: "):
                 (tmp_path / mark.removeprefix("run: ")).write_text(block.text)
+            case [mark] if mark.startswith("run with servers: "):
+                script = tmp_path / mark.removeprefix("run with servers: ")
+                script.write_text(block.text)
+                printed = run_with_servers(script, environment)
             case ["run", *_]:
                 printed = run_lines(block, tmp_path, environment)
             case ["printed", "last line"]:
@@ -74,7 +95,7 @@ def test_the_worked_example_prints_what_the_readme_shows(
             case ["printed", *_]:
                 assert shape(printed, folder=tmp_path) == expected
                 compared += 1
-    assert compared == 3
+    assert compared == 4
 
 
 @pytest.mark.timeout(200)
