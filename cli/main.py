@@ -1,9 +1,10 @@
 """Offer the platform as one command, `nightshift`."""
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 import typer
 from typer.core import TyperGroup
@@ -15,6 +16,20 @@ from cli.serve import serve
 
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as shells expect it."""
+_REMEDIES = {
+    errno.EACCES: "allow your user to use it, or choose another place",
+    errno.EADDRINUSE: "choose another port, or stop the program that listens there",
+    errno.ECONNREFUSED: "start the server, or correct its address",
+    errno.EDQUOT: "free some of your quota, then run the command again",
+    errno.EISDIR: "name a file, not a folder",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), then run the command again",
+    errno.ENOENT: "check the path; if another program removed it, run the command again",
+    errno.ENOSPC: "free some space, then run the command again",
+    errno.ENOTDIR: "a part of the path is a file: choose another path",
+    errno.EPERM: "allow your user to use it, or choose another place",
+    errno.EROFS: "choose a place that can be written to",
+}
+"""What a person can do about what the operating system says."""
 
 
 class Edge(TyperGroup):
@@ -88,9 +103,24 @@ def _words(error: BaseException) -> str | None:
         return None
     if isinstance(found, ValidationError):
         return _validation_words(found.title, [(e["loc"], e["msg"]) for e in found.errors()])
-    if isinstance(found, OSError) and found.errno == errno.EPIPE:
-        return None
+    if isinstance(found, OSError):
+        return None if found.errno == errno.EPIPE else _system_words(found)
     return " ".join(str(found).split()) or type(found).__name__
+
+
+def _system_words(error: OSError) -> str:
+    """Name the file where the system named one, say why it was refused, then what to do."""
+    told = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
+    place = " → ".join(" ".join(name.split()) for name in names)
+    unknown = "check that path and its disk" if place else "run the command again"
+    remedy = _REMEDIES.get(error.errno or 0, unknown)
+    return ": ".join([place, told, remedy] if place else [told, remedy])
+
+
+def _is_path(name: object) -> TypeGuard[str | bytes]:
+    # It may also be the number of an open file.
+    return isinstance(name, str | bytes)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -60,7 +60,20 @@ def expected_failures() -> Iterator[tuple[BaseException, str]]:
     yield JobError("the job is odd"), "the job is odd"
     yield JobError(), "JobError"
     yield caught(check_name, "a/b", "model"), "model name 'a/b' is not allowed: use 1 to 128"
-    yield OSError(errno.ENOSPC, "No space left on device", "x"), "[Errno 28] No space left"
+    yield (
+        OSError(errno.ENOSPC, "No space left on device", "x"),
+        "x: No space left on device: free some space, then run the command again",
+    )
+    yield (
+        OSError(errno.EXDEV, "Invalid cross-device link", "a\nb", None, b"c"),
+        "a b → c: Invalid cross-device link: check that path",
+    )
+    yield (
+        OSError(errno.EMFILE, "Too many open files", 7),
+        "Too many open files: raise the limit of open files (ulimit -n)",
+    )
+    yield OSError(), "OSError: run the command again"
+    yield TimeoutError("too late"), "too late: run the command again"
     yield (
         ExceptionGroup("many", [ExceptionGroup("more", [ServerUnreachable("the first")])]),
         "the first",
