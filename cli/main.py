@@ -110,7 +110,7 @@ def _words(error: BaseException) -> str | None:
 
 def _system_words(error: OSError) -> str:
     """Name the file where the system named one, say why it was refused, then what to do."""
-    told = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    told = " ".join((error.strerror or str(error)).split()) or type(error).__name__
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
     place = " → ".join(" ".join(name.split()) for name in names)
     unknown = "check that path and its disk" if place else "run the command again"

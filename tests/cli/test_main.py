@@ -69,7 +69,7 @@ def expected_failures() -> Iterator[tuple[BaseException, str]]:
         "a b → c: Invalid cross-device link: check that path",
     )
     yield (
-        OSError(errno.EMFILE, "Too many open files", 7),
+        OSError(errno.EMFILE, "Too many\nopen files", 7),
         "Too many open files: raise the limit of open files (ulimit -n)",
     )
     yield OSError(), "OSError: run the command again"
