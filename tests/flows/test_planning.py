@@ -53,7 +53,8 @@ def test_a_plan(folder: Path) -> None:
         ("month=2/a.parquet", 0, 20),
     ]
     assert (plan.rows, plan.left, plan.claim.published) == (150, plan.shards, None)
-    files = [path.name for path in (folder / "out").rglob("*") if path.is_file()]
+    visible = (folder / "out").rglob("[!.]*.json")
+    files = [path.name for path in visible]
     assert files == [f"_job-{plan.fingerprint.short}.json"]
     assert planned(folder).fingerprint == plan.fingerprint
 
