@@ -161,7 +161,7 @@ def _fit(features: np.ndarray, gain: np.ndarray) -> Any:
     judge a flight that left later than any before.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # no stubs
 
     model = HistGradientBoostingRegressor(max_iter=_TREES, early_stopping=False, random_state=_SEED)
     # OpenMP's threads spin while they wait for each other: on two cores with other work, one

@@ -80,7 +80,7 @@ async def test_everything_that_is_missing_is_named(
     )
     assert str(database) not in json.dumps(body)
     (record,) = [record for record in caplog.records if record.name == "api.health"]
-    causes = record.fields  # type: ignore[attr-defined]
+    causes = record.fields  # type: ignore[attr-defined]  # set by extra=
     assert str(database) in causes["registry"]
     assert "no such table: models" in causes["registry"]
 

@@ -41,7 +41,7 @@ PERMANENT = [
 async def test_only_what_may_pass_by_itself_is_tried_again(error: Exception, again: bool) -> None:
     """Rows, files and answers at fault are the same on every try."""
     state: State[Exception] = Failed(data=error)
-    assert await may_retry(None, None, state) is again  # type: ignore[arg-type]
+    assert await may_retry(None, None, state) is again  # type: ignore[arg-type]  # unused there
 
 
 async def test_a_result_is_no_error() -> None:

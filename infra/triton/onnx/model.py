@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
+import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]  # Triton has it
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 # Threads that spin while they wait for work take the cores that clients and other servers need;

@@ -149,7 +149,7 @@ def answering(status: int, code: str) -> Iterator[str]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = answer  # noqa: N815
+        do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = answer  # noqa: N815 - http.server's names
 
         def log_message(self, *args: object) -> None:
             return
