@@ -52,6 +52,7 @@ async def ready(request: Request, response: Response, needs: Needs) -> Health | 
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         detail="; ".join(f"{each.name}: {each.reason}" for each in lacking),
         instance=request.url.path,
+        # RFC 9457 lets a problem have members of its own; the model takes any.
         missing=[{"name": each.name, "reason": each.reason} for each in lacking],  # type: ignore[call-arg]
     )
     return answer(problem, {**_FRESH, "Retry-After": str(_RETRY_AFTER_S)})

@@ -40,5 +40,6 @@ async def serve(settings: Settings, listener: socket.socket, started: Callable[[
 class _Server(uvicorn.Server):
     """Ends like any coroutine, where uvicorn would raise the signal anew before we have closed."""
 
+    # uvicorn's is typed as a generator's context manager, of which it only enters and leaves it.
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         return contextlib.nullcontext()

@@ -45,7 +45,7 @@ class LocalStore:
 
     def __init__(self, root: Path, *, link: Callable[[Path, Path], None] = os.link) -> None:
         # Not resolved: a symbolic link keeps the name by which the user knows it.
-        self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100
+        self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 - resolve() follows links
         """The folder; made at the first write."""
         self._link = link
         self._scratches = ScratchFolder(self.root / SCRATCH_FOLDER)

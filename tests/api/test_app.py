@@ -83,7 +83,7 @@ async def test_a_fault_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) 
         "instance": "/odd",
     }
     (record,) = [record for record in caplog.records if record.name == "api.faults"]
-    assert record.fields == {"method": "GET", "path": "/odd"}  # type: ignore[attr-defined]
+    assert record.fields == {"method": "GET", "path": "/odd"}  # type: ignore[attr-defined]  # set by `extra`
     assert record.exc_info is not None
 
 

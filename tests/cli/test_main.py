@@ -82,7 +82,10 @@ def expected_failures() -> Iterator[tuple[BaseException, str]]:
         caught(lambda: RegistrySettings(database_busy_timeout_s=-1)),
         "setting NIGHTSHIFT_* is not valid: database_busy_timeout_s: Input should be greater",
     )
-    yield caught(lambda: Named(name=1)), "Named is not valid: name: Input should be a valid string"  # type: ignore[arg-type]
+    yield (
+        caught(Named.model_validate, {"name": 1}),
+        "Named is not valid: name: Input should be a valid string",
+    )
 
 
 @pytest.mark.parametrize(("error", "line"), list(expected_failures()))

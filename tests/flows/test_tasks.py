@@ -46,10 +46,10 @@ async def test_only_what_may_pass_by_itself_is_tried_again(error: Exception, aga
 
 async def test_a_result_is_no_error() -> None:
     """Nothing to try again."""
-    assert not await may_retry(None, None, Completed(data=3))  # type: ignore[arg-type]
+    assert not await may_retry(None, None, Completed(data=3))  # type: ignore[arg-type]  # unused there
 
 
 def test_a_value_is_handed_over_whole() -> None:
     """Prefect gives the very same object to the task."""
     value = object()
-    assert whole(value).unquote() is value  # type: ignore[attr-defined]
+    assert whole(value).unquote() is value  # type: ignore[attr-defined]  # a quote, whatever it says

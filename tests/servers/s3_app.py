@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from moto.server import DomainDispatcherApplication, create_backend_app  # type: ignore[attr-defined]
+from moto.server import DomainDispatcherApplication, create_backend_app  # type: ignore[attr-defined]  # not in its stubs
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 

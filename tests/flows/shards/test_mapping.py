@@ -18,6 +18,7 @@ from flows.shards.column_errors import (
     WrongShape,
     WrongType,
 )
+from registry.domain import TensorSpec
 from tests.flows.shards.columns import mapping, signature, spec
 
 FLIGHTS = pa.schema(
@@ -166,7 +167,7 @@ def test_an_unknown_tensor_is_named_with_the_closest(
 ) -> None:
     """A typing error does not silently do nothing."""
     with pytest.raises(UnknownTensor, match=f"{where}, which the model does not have: close to"):
-        mapping(signature(spec("hour", "FP32")), FLIGHTS, **arguments)  # type: ignore[arg-type]
+        mapping(signature(spec("hour", "FP32")), FLIGHTS, **arguments)  # type: ignore[arg-type]  # one of them
 
 
 @pytest.mark.parametrize(
@@ -326,10 +327,10 @@ def test_columns_that_do_not_fill_the_input_are_refused(
     ],
 )
 def test_outputs_become_columns_of_the_type_that_holds_them(
-    output: object, expected: pa.DataType
+    output: TensorSpec, expected: pa.DataType
 ) -> None:
     """Each further dimension is a level of lists."""
-    model = signature(spec("hour", "FP32"), outputs=[output])  # type: ignore[list-item]
+    model = signature(spec("hour", "FP32"), outputs=[output])
     assert mapping(model, FLIGHTS).output_schema.field("y").type == expected
 
 

@@ -36,7 +36,7 @@ SMALL_PUTS = {"single_put_bytes": 10 * 2**20}
 
 def store_at(endpoint: S3Endpoint) -> S3Store:
     """A store below the test's bucket."""
-    return S3Store(endpoint.bucket, "root", s3_settings(endpoint))
+    return S3Store(endpoint.bucket, "lake", s3_settings(endpoint))
 
 
 def settings_for(url: str, *, tries: int) -> S3Settings:
@@ -55,7 +55,7 @@ def test_large_file_goes_out_in_pieces(s3_endpoint: S3Endpoint, tmp_path: Path) 
     source = tmp_path / "large"
     source.write_bytes(os.urandom(11 * 2**20))
     settings = s3_settings(s3_endpoint).model_copy(update=SMALL_PUTS)
-    store = S3Store(s3_endpoint.bucket, "root", settings)
+    store = S3Store(s3_endpoint.bucket, "lake", settings)
     assert store.put_if_absent("key", source)
     info = store.stat("key")
     assert info is not None
@@ -80,7 +80,7 @@ def test_listing_of_several_pages(s3_endpoint: S3Endpoint) -> None:
     connection = http.client.HTTPConnection(s3_endpoint.url.removeprefix("http://"))
     with closing(connection):
         for key in expected:
-            connection.request("PUT", f"/{s3_endpoint.bucket}/root/{key}")
+            connection.request("PUT", f"/{s3_endpoint.bucket}/lake/{key}")
             connection.getresponse().read()
     assert [info.key for info in store_at(s3_endpoint).list("k")] == expected
 
@@ -97,12 +97,12 @@ def test_bucket_that_is_not_there(s3_endpoint: S3Endpoint) -> None:
 
 def test_nobody_listens(dataset: Dataset, scratch: Path) -> None:
     """An endpoint that is down is told from one that refuses."""
-    store = S3Store("bucket", "root", settings_for("http://127.0.0.1:9", tries=1))
+    store = S3Store("bucket", "lake", settings_for("http://127.0.0.1:9", tries=1))
     with pytest.raises(StoreUnavailable, match="Could not connect"):
         store.list()
     with pytest.raises(AmbiguousPut, match="Could not connect"):
         store.put_if_absent("key", b"")
-    with pytest.raises(OutputNotWritable, match=r"s3://bucket/root \(Could not connect"):
+    with pytest.raises(OutputNotWritable, match=r"s3://bucket/lake \(Could not connect"):
         Job(dataset, store, scratch).claim()
 
 
@@ -270,7 +270,7 @@ def test_lost_answer_to_a_multipart_completion(
         _grow(path, 11 * 2**20)
         changes = {**SMALL_PUTS, "endpoint_url": proxy.url}
         settings = s3_settings(s3_endpoint).model_copy(update=changes)
-        through = S3Store(s3_endpoint.bucket, "root", settings)
+        through = S3Store(s3_endpoint.bucket, "lake", settings)
         key = part_key(0, job.fingerprint.digest)
         # The first POST begins the upload, the second completes it.
         proxy.arm(after=1)

@@ -177,7 +177,7 @@ class FailingStore(MemoryObjectStore):
 
     reads = 0
 
-    def open(self, key: str, etag: str | None = None) -> RangeFile:  # type: ignore[override]
+    def open(self, key: str, etag: str | None = None) -> RangeFile:  # type: ignore[override]  # its twin's BytesIO
         data = super().open(key, etag).read()
 
         def read_range(start: int, stop: int) -> bytes:
