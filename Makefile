@@ -6,8 +6,11 @@ UV := .nightshift/boot/bin/uv
 # worker has servers of its own.
 PYTEST_WORKERS ?= 2
 
+# The longest test of chaos takes minutes on two cores.
+CHAOS_TIMEOUT_S ?= 3600
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench lock clean
+.PHONY: help install demo test lint types chaos bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +25,11 @@ demo: ## score 336,776 real flights with a real Triton server
 test: ## run every test against real servers
 	@$(PYTHON) infra/setup test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+chaos: ## kill, stop and cut off real processes for long: SEED=7 replays, SCALE=0.1 does a tenth
+	@$(PYTHON) infra/setup test
+	@CHAOS_SEED=$(SEED) CHAOS_SCALE=$(or $(SCALE),1) $(BIN)/python -m pytest -v -m chaos \
+		--timeout $(CHAOS_TIMEOUT_S) $(PYTEST_ARGS)
 
 lint: ## check style and the import contracts
 	@$(PYTHON) infra/setup lint

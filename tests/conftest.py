@@ -26,6 +26,8 @@ hypothesis.settings.load_profile("nightshift")
 # A shell that runs the suite in the background has it ignore Ctrl-C, and its children with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["tests.chaos.seeds"]
+
 TritonFactory = Callable[..., LocalTriton]
 
 
