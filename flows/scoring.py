@@ -9,22 +9,19 @@ import asyncio
 import uuid
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 from flows.answers import answer_group
 from flows.microbatches import Microbatch, MicrobatchReader, microbatch_size
 from flows.profile import Profiles
 from flows.rounds import first_error
 from flows.scoring_job import ScoringJob
-from flows.shards.claim import check_claim
-from flows.shards.commit import Adopted, Committed, commit_part, part_key
-from flows.shards.errors import JobSuperseded
+from flows.shards.attempt import commit_attempt
+from flows.shards.commit import Adopted, Committed, part_key
 from flows.shards.part_writer import PartWriter
 from flows.shards.provenance import Provenance
 from flows.shards.quarantine import quarantine_key, write_quarantine
 from flows.shards.row_lengths import restore_order
 from flows.shards.types import QuarantinedRow, ScoredBatch, Shard
-from flows.shards.withdrawal import withdraw_attempt
 from flows.stopwatch import Stopwatch
 from flows.threads import in_thread
 from inference.shared_memory import Buffer
@@ -168,27 +165,8 @@ class _Attempt:
             outputs=self._profiles.to_json(),
             timings=self._watch.seconds(),
         )
-        return self._publish(key, writer.finish(provenance.to_metadata()))
-
-    def _publish(self, key: str, path: Path) -> Committed | Adopted:
-        """Commit the part at `path`; an attempt that lost leaves nothing in the output.
-
-        1. The output is another job's before the commit: `JobSuperseded`.
-        2. It is another job's after the commit: ours came too late for that job's publication to
-           remove it, so it is taken back; `JobSuperseded`.
-        3. Another attempt's part is there: adopted, our quarantined rows are taken back.
-        """
-        job = self._job
-        try:
-            check_claim(job.output, job.fingerprint)
-            done = commit_part(job.output, key, path, self._write_id)
-            check_claim(job.output, job.fingerprint)
-        except JobSuperseded:
-            withdraw_attempt(job.output, key, self._write_id)
-            raise
-        if isinstance(done, Adopted):
-            withdraw_attempt(job.output, key, self._write_id)
-        return done
+        path = writer.finish(provenance.to_metadata())
+        return commit_attempt(job.output, job.fingerprint, key, path, self._write_id)
 
     def _write_quarantine(self, key: str) -> str | None:
         if not self._quarantined:
