@@ -11,16 +11,23 @@ from cli.catalog import opened_catalog
 from cli.progress import shown
 from cli.servers import servers
 from cli.settings import LocalSettings
+from flows.planning import check_job
 from flows.progress import observed_by
 from flows.report_data import JobReport
+from flows.shards.settings import S3Settings, ShardSettings
 from inference.jobs import BatchJob
-from registry.domain import ModelRef
+from registry.domain import ModelRef, ModelVersion
 
 
 def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
-    """Score the dataset, with local servers where none are configured; raises the job's error."""
+    """Score the dataset, with local servers where none are configured; raises the job's error.
+
+    What can be known without a server is checked before one is started, which takes seconds.
+    """
     console = Console()
-    with started(console, local, models=[_served_name(job)]):
+    model = _resolved(job)
+    check_job(job, model, files=ShardSettings(), s3=S3Settings())
+    with started(console, local, models=[model.served_name]):
         return run_job(job, console)
 
 
@@ -49,7 +56,6 @@ def run_job(job: BatchJob, console: Console) -> JobReport:
     return report
 
 
-def _served_name(job: BatchJob) -> str:
-    """Return the name by which a local server has to load the job's model."""
+def _resolved(job: BatchJob) -> ModelVersion:
     with opened_catalog() as catalog:
-        return catalog.resolve(ModelRef.parse(job.model)).served_name
+        return catalog.resolve(ModelRef.parse(job.model))

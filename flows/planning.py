@@ -54,6 +54,30 @@ class JobPlan:
         return sum(shard.rows for shard in self.shards)
 
 
+def check_job(job: BatchJob, model: ModelVersion, *, files: ShardSettings, s3: S3Settings) -> None:
+    """Look whether the job can be planned, as far as a listing and one footer tell.
+
+    So that nobody waits for servers to hear of a wrong path or column. Blocks; writes nothing.
+    Raises as `plan_job`, which looks at every file and at the output.
+    """
+    open_store(job.output, s3)
+    _mapping(job, model, open_dataset(job.input, s3, files, most_files=1))
+
+
+def _mapping(job: BatchJob, model: ModelVersion, dataset: Dataset) -> Mapping:
+    return compile_mapping(
+        model.signature,
+        dataset.schema,
+        dataset.partition_schema,
+        columns=job.columns,
+        keep=job.keep,
+        rename=job.rename,
+        casts=job.casts,
+        text=job.text,
+        registered=model.columns,
+    )
+
+
 def plan_job(
     job: BatchJob,
     model: ModelVersion,
@@ -68,17 +92,7 @@ def plan_job(
     a `MappingError`.
     """
     dataset = open_dataset(job.input, s3, files)
-    mapping = compile_mapping(
-        model.signature,
-        dataset.schema,
-        dataset.partition_schema,
-        columns=job.columns,
-        keep=job.keep,
-        rename=job.rename,
-        casts=job.casts,
-        text=job.text,
-        registered=model.columns,
-    )
+    mapping = _mapping(job, model, dataset)
     read = dataset.input_files(mapping.read_columns)
     fingerprint = fingerprint_of(
         input_uri=dataset.uri,

@@ -82,7 +82,7 @@ def plan_cast(
         if refusal.permission not in permissions:
             raise refusal(
                 f"{subject}: {_MEANING[refusal.permission]}; allow it with "
-                f"casts=[{refusal.permission!r}], or map another column",
+                f"--cast {refusal.permission} (the job's casts), or map another column",
                 name=column,
             )
     return Cast(source, datatype, kind, "lossy" in permissions)

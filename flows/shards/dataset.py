@@ -68,7 +68,9 @@ class Dataset:
         return tuple(_input_file(file, read) for file in self.files)
 
 
-def open_dataset(uri: str, s3: S3Settings, settings: ShardSettings) -> Dataset:
+def open_dataset(
+    uri: str, s3: S3Settings, settings: ShardSettings, *, most_files: int | None = None
+) -> Dataset:
     """Read the dataset at `uri`: a folder or prefix, or one Parquet file.
 
     Raises the errors of `list_dataset`, and `BadUri`.
@@ -78,16 +80,23 @@ def open_dataset(uri: str, s3: S3Settings, settings: ShardSettings) -> Dataset:
     if not uri.endswith("/") and name and not parent.endswith("/"):
         above = open_store(parent or "/", s3)
         if above.stat(name) is not None:
-            return list_dataset(above, name, settings=settings)
-    return list_dataset(store, settings=settings)
+            return list_dataset(above, name, settings=settings, most_files=most_files)
+    return list_dataset(store, settings=settings, most_files=most_files)
 
 
-def list_dataset(store: ObjectStore, prefix: str = "", *, settings: ShardSettings) -> Dataset:
+def list_dataset(
+    store: ObjectStore,
+    prefix: str = "",
+    *,
+    settings: ShardSettings,
+    most_files: int | None = None,
+) -> Dataset:
     """Read the footers of the Parquet files whose key is `prefix` or lies below it.
 
     Names that begin with `_` or `.` are skipped. Folders called `name=value` give partition
     columns: int64 when every value is an integer written the shortest way (`7`, not `07`),
-    else string. Column order may differ between files, everything else must agree.
+    else string. Column order may differ between files, everything else must agree. With
+    `most_files` only the first files are read, for a look at what there is.
 
     Raises `NoSuchInput`, `EmptyDataset`, `NotParquet`, `CorruptFooter`, `SchemaDrift`,
     `ColumnClash`, and what the store raises.
@@ -96,19 +105,21 @@ def list_dataset(store: ObjectStore, prefix: str = "", *, settings: ShardSetting
     infos = _data_objects(store, prefix, uri)
     with ThreadPoolExecutor(settings.footer_threads) as threads:
         footers = list(
-            threads.map(lambda info: read_footer(store, info.key, settings.footer_bytes), infos)
+            threads.map(
+                lambda info: read_footer(store, info.key, settings.footer_bytes), infos[:most_files]
+            )
         )
     first = footers[0]
     schema = first.schema.remove_metadata()
     for footer in footers:
         _check_same_columns(first, footer)
-    partitions, partition_schema = _partitions([footer.info.key for footer in footers])
+    partitions, partition_schema = _partitions([info.key for info in infos])
     for name in partition_schema.names:
         if name in schema.names:
             raise ColumnClash(name, first.info.key, "it is a partition folder and a column")
     files = tuple(
         DatasetFile(footer.info, footer.group_rows, footer.bytes_by(schema.names), values)
-        for footer, values in zip(footers, partitions, strict=True)
+        for footer, values in zip(footers, partitions, strict=most_files is None)
     )
     return Dataset(uri, store, files, schema, partition_schema)
 

@@ -95,10 +95,10 @@ def compile_mapping(
     else the column of its own name. A partition column hides one of the same name in the files.
     `text` names BYTES outputs to write as UTF-8 strings. Raises a `MappingError`.
     """
-    _check_tensors("columns", columns, signature.inputs, "input")
+    _check_tensors("--columns", columns, signature.inputs, "input")
     _check_tensors("the registered columns", registered, signature.inputs, "input")
-    _check_tensors("rename", rename, signature.outputs, "output")
-    _check_tensors("text", text, signature.outputs, "output")
+    _check_tensors("--rename", rename, signature.outputs, "output")
+    _check_tensors("--text", text, signature.outputs, "output")
     dataset = _Dataset(arrow_schema, partition_columns)
     encoders = tuple(
         _encoder(spec, columns.get(spec.name) or registered.get(spec.name), dataset, casts)
@@ -147,7 +147,7 @@ def _encoder(
 ) -> ColumnEncoder:
     names = tuple(named or (spec.name,))
     wanted_by = f"input {spec} takes" if named else f"input {spec} takes unless told otherwise"
-    remedy = f'name its columns in the job: columns={{"{spec.name}": ["…"]}}'
+    remedy = f"name its columns with --columns {spec.name}=COLUMN,… (the job's columns)"
     found = [(name, *list_levels(dataset.type_of(name, wanted_by, remedy))) for name in names]
     levels, row_shape = lay_out(spec, [(name, sizes) for name, sizes, _ in found])
     sources = tuple(
@@ -171,7 +171,8 @@ def _kept(keep: Keep, used: Collection[str], dataset: _Dataset) -> tuple[str, ..
     if keep == "rest":
         return tuple(name for name in dataset.in_files if name not in used)
     for name in keep:
-        dataset.type_of(name, "keep names", "correct the name, or leave it out of keep")
+        remedy = "correct the name, or leave it out of --keep (the job's keep)"
+        dataset.type_of(name, "--keep names", remedy)
     return tuple(dict.fromkeys(name for name in keep if name not in dataset.partitions))
 
 
@@ -205,8 +206,8 @@ def _check_names(taken: Sequence[str], outputs: Sequence[OutputColumn]) -> None:
         if output.column in owners:
             raise NameCollision(
                 f"output {output.spec.name!r} would be written as {output.column!r}, which "
-                f"{owners[output.column]} is called already: give it another name in the job: "
-                f'rename={{"{output.spec.name}": "…"}}, or keep fewer columns',
+                f"{owners[output.column]} is called already: give it another name with "
+                f"--rename {output.spec.name}=NAME (the job's rename), or keep fewer columns",
                 name=output.column,
             )
         owners[output.column] = f"output {output.spec.name!r}"

@@ -21,7 +21,7 @@ def output_type(spec: TensorSpec, text: Collection[str]) -> pa.DataType:
     if spec.name in text and spec.datatype != "BYTES":
         raise WrongType(
             f"output {spec.name!r} is {spec.datatype}: only BYTES can be written as text; leave "
-            "it out of text",
+            "it out of --text (the job's text)",
             name=spec.name,
         )
     arrow_type = _value_type(spec, text)

@@ -120,7 +120,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "corrupt footer": (cut_footer, ["corrupt Parquet footer", "a.parquet", "write the file again"]),
     "corrupt page": (bad_page, ["corrupt page", "a.parquet, row group 1", "write the file again"]),
     "wrong type": (of_text, ["'x'", "string", "FP32", "parse"]),
-    "missing column": (of_other_columns, ["no column 'x'", "id, z", "columns="]),
+    "missing column": (of_other_columns, ["no column 'x'", "id, z", "--columns x=COLUMN"]),
 }
 
 
@@ -162,6 +162,28 @@ def test_jobs_that_cannot_be_done(
     fails_in_one_line(workplace, score(*more), words)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--input", "nowhere"], "no such input"),
+        (["--input", "empty"], "empty dataset"),
+        (["--columns", "x=y"], "no column 'y'"),
+        (["--output", "gs://x/y"], "s3://bucket/prefix"),
+        (["--model", "flight@champion"], "unknown model 'flight'"),
+        ([], "no Triton in"),
+    ],
+)
+def test_mistakes_are_told_before_a_server_is_started(
+    workplace: Workplace, score: Score, monkeypatch: pytest.MonkeyPatch, more: list[str], words: str
+) -> None:
+    """On a machine without any server, only a job that could be done needs one."""
+    workplace.numbers(files=1)
+    (workplace.folder / "empty").mkdir()
+    monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS")
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_ENV", str(workplace.folder / "nothing"))
+    fails_in_one_line(workplace, score(*more), [words])
+
+
 def test_no_server(workplace: Workplace, score: Score) -> None:
     """The address is named."""
     workplace.numbers(files=1)
@@ -171,7 +193,8 @@ def test_no_server(workplace: Workplace, score: Score) -> None:
 
 def test_a_signature_that_the_server_does_not_have(workplace: Workplace, score: Score) -> None:
     """Both are told."""
-    workplace.numbers(files=1)
+    rows = pa.array([[0.0] * 64], pa.list_(pa.float32(), 64))
+    write(workplace.folder / "lake/a.parquet", {"features": rows})
     linear = workplace.register("linear", name="like")
     store = open_store(RegistrySettings())
     try:

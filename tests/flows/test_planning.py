@@ -1,12 +1,13 @@
 """Check what is decided before the first row is scored."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from flows.planning import JobPlan, plan_job
+from flows.planning import JobPlan, check_job, plan_job
 from flows.shards.column_errors import MappingError
 from flows.shards.errors import (
     CorruptFooter,
@@ -34,6 +35,18 @@ def planned(
         model=str(version), input=str(folder / "lake"), output=str(folder / output), **asked
     )
     return plan_job(job, version, files=FILES, s3=S3Settings(), now=NOW)
+
+
+def checked(folder: Path, **asked: Any) -> None:
+    """Look at the job before there are servers."""
+    job = BatchJob(
+        model=str(DOUBLING), input=str(folder / "lake"), output=str(folder / "out"), **asked
+    )
+    check_job(job, DOUBLING, files=FILES, s3=S3Settings())
+
+
+Look = Callable[..., object]
+LOOKS = pytest.mark.parametrize("look", [planned, checked])
 
 
 @pytest.fixture
@@ -130,23 +143,38 @@ def test_files_that_cannot_be_scored(
         ({"rename": {"score": "s"}}, ["output 'score'", "it has y"]),
     ],
 )
-def test_columns_that_do_not_fit(folder: Path, change: dict[str, Any], words: list[str]) -> None:
+@LOOKS
+def test_columns_that_do_not_fit(
+    folder: Path, look: Look, change: dict[str, Any], words: list[str]
+) -> None:
     """The column and the input are named, with what there is."""
     with pytest.raises(MappingError) as caught:
-        planned(folder, **change)
+        look(folder, **change)
     assert [word for word in words if word not in str(caught.value)] == []
     assert "\n" not in str(caught.value)
     assert not (folder / "out").exists()
 
 
-def test_no_dataset(tmp_path: Path) -> None:
+@LOOKS
+def test_no_dataset(tmp_path: Path, look: Look) -> None:
     """Nothing there, and nothing in there, are two things."""
     with pytest.raises(NoSuchInput, match=r"lake: check the address"):
-        planned(tmp_path)
+        look(tmp_path)
     (tmp_path / "lake/_temporary").mkdir(parents=True)
     (tmp_path / "lake/_temporary/a.parquet").write_bytes(b"PAR1")
     with pytest.raises(EmptyDataset, match=r"lake holds no Parquet file"):
-        planned(tmp_path)
+        look(tmp_path)
+
+
+def test_a_look_before_the_work_reads_one_footer(folder: Path) -> None:
+    """It is quick on any dataset, and writes nothing; every path counts all the same."""
+    checked(folder)
+    lake_of(folder, "cut off")
+    checked(folder, columns={"x": ["month"]})
+    numbers(folder / "lake/month=may/a.parquet", [1.0])
+    with pytest.raises(MappingError, match=r"'month' is string, .* --cast parse"):
+        checked(folder, columns={"x": ["month"]})
+    assert not (folder / "out").exists()
 
 
 def test_an_output_that_cannot_be_written(folder: Path) -> None:

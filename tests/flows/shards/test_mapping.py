@@ -62,8 +62,8 @@ def test_a_missing_column_is_named_with_its_input_the_closest_columns_and_the_re
         mapping(signature(spec("dep_dely", "FP32", 1)), FLIGHTS)
     assert str(caught.value) == (
         "the dataset has no column 'dep_dely', which input dep_dely FP32[-1, 1] takes unless told "
-        "otherwise: close to it: dep_delay; name its columns in the job: "
-        'columns={"dep_dely": ["…"]}'
+        "otherwise: close to it: dep_delay; name its columns with "
+        "--columns dep_dely=COLUMN,… (the job's columns)"
     )
     assert caught.value.name == "dep_dely"
 
@@ -104,7 +104,7 @@ def test_keep_chooses_the_columns_beside_the_scores(keep: list[str], kept: tuple
 
 def test_keeping_a_column_that_is_not_there_is_an_error() -> None:
     """A list names columns of the dataset only."""
-    with pytest.raises(MissingColumn, match=r"'carier', which keep names: close to it: carrier"):
+    with pytest.raises(MissingColumn, match=r"'carier', which --keep names: close to it: carrier"):
         mapping(signature(spec("hour", "FP32")), FLIGHTS, keep=["carier"])
 
 
@@ -149,17 +149,17 @@ def test_two_columns_of_one_name_are_refused_with_the_remedy(
     """Kept, partition or output: nothing is overwritten."""
     outputs = (spec("margin", "FP32", 1), spec("score", "FP64"))
     model = signature(spec("hour", "FP32"), outputs=outputs)
-    with pytest.raises(NameCollision, match=rf"{owner}.*rename=.*score"):
+    with pytest.raises(NameCollision, match=rf"{owner}.*--rename score=NAME.*the job's rename"):
         mapping(model, FLIGHTS, partitions, rename=rename)
 
 
 @pytest.mark.parametrize(
     ("arguments", "where"),
     [
-        ({"columns": {"hours": ["hour"]}}, "columns names input 'hours'"),
+        ({"columns": {"hours": ["hour"]}}, "--columns names input 'hours'"),
         ({"registered": {"hours": ["hour"]}}, "the registered columns names input 'hours'"),
-        ({"rename": {"scores": "s"}}, "rename names output 'scores'"),
-        ({"text": ["scores"]}, "text names output 'scores'"),
+        ({"rename": {"scores": "s"}}, "--rename names output 'scores'"),
+        ({"text": ["scores"]}, "--text names output 'scores'"),
     ],
 )
 def test_an_unknown_tensor_is_named_with_the_closest(
@@ -209,7 +209,7 @@ def test_conversions_are_refused_unless_asked_for(
     permission = getattr(error, "permission", None)
     if permission is None:
         return
-    assert f"allow it with casts=['{permission}']" in str(caught.value)
+    assert f"allow it with --cast {permission} (the job's casts)" in str(caught.value)
     mapping(signature(spec("x", datatype)), schema, casts=["lossy", "temporal", "parse"])
 
 
