@@ -26,7 +26,7 @@ from flows.shards.object_store_ranges import PIECE_BYTES
 from flows.shards.object_store_s3 import S3Store
 from flows.shards.settings import S3Settings
 from tests.contracts.test_object_store import s3_settings
-from tests.flows.shards.dropping_proxy import DroppingProxy
+from tests.faults.proxy import DROPPED_ANSWER, FaultProxy, Rule
 from tests.flows.shards.jobs import Job
 from tests.servers.s3 import S3Endpoint
 
@@ -263,7 +263,9 @@ def test_lost_answer_to_a_multipart_completion(
     dataset: Dataset, s3_endpoint: S3Endpoint, scratch: Path, tmp_path: Path
 ) -> None:
     """A large part whose completion was carried out and never confirmed is found to be ours."""
-    with DroppingProxy(s3_endpoint.url, drop=b"POST /") as proxy:
+    # The first POST begins the upload, the second completes it.
+    lost = Rule(DROPPED_ANSWER, "POST", skip=1)
+    with FaultProxy(s3_endpoint.url, [lost]) as proxy:
         direct = store_at(s3_endpoint)
         job = Job(dataset, direct, scratch)
         path, write_id = job.build(job.shards(job.claim())[0])
@@ -272,11 +274,9 @@ def test_lost_answer_to_a_multipart_completion(
         settings = s3_settings(s3_endpoint).model_copy(update=changes)
         through = S3Store(s3_endpoint.bucket, "lake", settings)
         key = part_key(0, job.fingerprint.digest)
-        # The first POST begins the upload, the second completes it.
-        proxy.arm(after=1)
         done = commit_part(through, key, path, write_id, sleep=lambda _: None)
     assert isinstance(done, Committed)
-    assert proxy.dropped == 1
+    assert [one.status for one in proxy.harmed()] == [200]
     assert direct.read(key) == path.read_bytes()
 
 
