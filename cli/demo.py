@@ -84,19 +84,17 @@ def _say(console: "Console", words: str) -> None:
 
 def _register(trained: "Trained", urls: tuple[str, ...], local: "LocalSettings") -> None:
     from cli.catalog import opened_catalog
-    from cli.registration import Notes, register_file
+    from cli.registration import Notes, lay_out_file, register_file
     from examples.flights.train import FEATURES
     from inference.settings import InferenceSettings
 
     with opened_catalog() as catalog:
         version = register_file(
             catalog,
-            MODEL,
-            trained.onnx,
+            lay_out_file(MODEL, trained.onnx, local),
             urls=urls,
             notes=Notes({"features": FEATURES}, "arrival delay, in minutes", "the demo"),
             settings=InferenceSettings(),
-            local=local,
         )
         catalog.set_alias(MODEL, ALIAS, version.version, by="the demo")
 

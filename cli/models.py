@@ -140,16 +140,15 @@ def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _register_file(catalog: "Catalog", name: str, onnx: Path, notes: "Notes") -> "ModelVersion":
-    from cli.registration import register_file
+    from cli.registration import lay_out_file, register_file
     from cli.servers import triton_urls
     from cli.settings import LocalSettings
     from inference.settings import InferenceSettings
 
     settings, local = InferenceSettings(), LocalSettings()
+    file = lay_out_file(name, onnx, local)
     with triton_urls(settings, local) as urls:
-        return register_file(
-            catalog, name, onnx, urls=urls, notes=notes, settings=settings, local=local
-        )
+        return register_file(catalog, file, urls=urls, notes=notes, settings=settings)
 
 
 def _register_served(

@@ -34,6 +34,20 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
+class LaidOutFile:
+    """A model file that has its place in the model repository."""
+
+    name: str
+    """The model's name in the registry."""
+    digest: str
+    """`sha256:…` of the file."""
+    served_name: str
+    """The name by which Triton serves it."""
+    path: Path
+    """The copy that is served."""
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """What servers say of a model that they serve."""
 
@@ -53,20 +67,10 @@ def served_name(name: str, digest: str) -> str:
     return f"{name[: 127 - _DIGEST_CHARS]}.{tail}"
 
 
-def register_file(
-    catalog: Catalog,
-    name: str,
-    onnx: Path,
-    *,
-    urls: Sequence[str],
-    notes: Notes,
-    settings: InferenceSettings,
-    local: LocalSettings,
-) -> ModelVersion:
-    """Put the ONNX file into the model repository, have it loaded, register what is then served.
+def lay_out_file(name: str, onnx: Path, local: LocalSettings) -> LaidOutFile:
+    """Put the ONNX file into the model repository; no server is needed.
 
-    Safe to repeat: the same file and columns give the version that is already there. Raises
-    `InvalidName`, `StackError`, `InferenceError` or `RegistryError`.
+    Safe to repeat. Raises `InvalidName` or `StackError`.
     """
     check_name(name, "model")
     if not onnx.is_file():
@@ -75,15 +79,33 @@ def register_file(
     model = served_name(name, digest)
     env_dir, repository = local.triton_env_dir, local.repository_dir
     folder = lay_out(repository, model, onnx, version=_VERSION_DIR, env_dir=env_dir)
-    served = asyncio.run(_ask(urls, model, str(_VERSION_DIR), settings=settings, load=True))
+    path = (folder / str(_VERSION_DIR) / "model.onnx").resolve()
+    return LaidOutFile(name, digest, model, path)
+
+
+def register_file(
+    catalog: Catalog,
+    file: LaidOutFile,
+    *,
+    urls: Sequence[str],
+    notes: Notes,
+    settings: InferenceSettings,
+) -> ModelVersion:
+    """Have the file loaded, register what is then served.
+
+    Safe to repeat: the same file and columns give the version that is already there. Raises
+    `InferenceError` or `RegistryError`.
+    """
+    version = str(_VERSION_DIR)
+    served = asyncio.run(_ask(urls, file.served_name, version, settings=settings, load=True))
     return catalog.register(
-        name,
+        file.name,
         signature=served.signature,
-        digest=digest,
-        served_name=model,
-        served_version=str(_VERSION_DIR),
+        digest=file.digest,
+        served_name=file.served_name,
+        served_version=version,
         columns=notes.columns,
-        artifact=(folder / str(_VERSION_DIR) / "model.onnx").resolve().as_uri(),
+        artifact=file.path.as_uri(),
         description=notes.description,
         by=notes.by,
     )

@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,11 @@ _TRITON_TYPES = {
     "tensor(double)": "TYPE_FP64",
     "tensor(string)": "TYPE_STRING",
 }
+
+_NOT_ONNX = ("INVALID_PROTOBUF", "No graph was found")
+"""What onnxruntime says of files that hold something else, or end early, or are empty."""
+_NOISE = re.compile(r"\[ONNXRuntimeError\] : .* failed:|/onnxruntime_src/.*?\) (?=[A-Z])")
+"""Error codes and places in onnxruntime's own source."""
 
 
 class ModelNotServable(StackError):
@@ -96,9 +102,16 @@ def describe(onnx: Path, env_dir: Path) -> dict[str, Any]:
     )
     if run.returncode != 0:
         words = (run.stderr.strip().splitlines() or [f"exit status {run.returncode}"])[-1]
-        raise ModelNotServable(f"onnxruntime cannot load {onnx}: {words}")
+        raise ModelNotServable(_refusal(onnx, words))
     description: dict[str, Any] = json.loads(run.stdout)
     return description
+
+
+def _refusal(onnx: Path, words: str) -> str:
+    """Say in plain words why onnxruntime does not load a file."""
+    if any(sign in words for sign in _NOT_ONNX):
+        return f"{onnx} is not a whole ONNX file: check the path, or export the model again"
+    return f"onnxruntime cannot load {onnx}: {_NOISE.sub('', words)}"
 
 
 def model_config(model: str, description: dict[str, Any], serving: Serving) -> str:

@@ -59,6 +59,20 @@ def test_a_missing_file_is_one_line(command: Command) -> None:
     )
 
 
+def test_a_file_of_something_else_is_one_line(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said without asking a server: the one that is configured does not exist."""
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", "127.0.0.1:9")
+    (tmp_path / "notes.onnx").write_text("weights to follow")
+    result = command("models", "register", "flights", "--onnx", "notes.onnx")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: notes.onnx is not a whole ONNX file: check the path, or export the model again\n",
+    )
+    assert json.loads(command("models", "list", "--json").stdout) == []
+
+
 def test_a_bad_alias_is_refused_before_the_work(command: Command) -> None:
     """An alias that cannot be set does not leave a version behind."""
     result = command("models", "register", "flights", "--onnx", "gone.onnx", "--alias", "7")

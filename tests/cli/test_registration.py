@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.registration import Notes, register_file, register_served, served_name
+from cli.registration import Notes, lay_out_file, register_file, register_served, served_name
 from cli.settings import LocalSettings
 from cli.stack.triton import LocalTriton
 from inference.errors import InferenceError, SignatureMismatch
@@ -38,12 +38,10 @@ def test_a_file_that_the_servers_cannot_see_is_refused(
     with pytest.raises(InferenceError, match="sums"):
         register_file(
             catalog,
-            "sums",
-            onnx,
+            lay_out_file("sums", onnx, local),
             urls=(triton.grpc_url,),
             notes=NOTES,
             settings=InferenceSettings(),
-            local=local,
         )
     assert catalog.models() == ()
 

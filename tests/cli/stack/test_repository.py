@@ -1,12 +1,13 @@
 """Model repositories laid out from ONNX files, as the real Triton serves them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, load_model, save_model
 from tritonclient.utils import InferenceServerException
 
 from cli.stack.repository import (
@@ -118,14 +119,39 @@ def test_versions_share_a_signature(tmp_path: Path, triton_env: Path) -> None:
     assert not (folder / "2").exists()
 
 
-def test_names_a_file_that_is_not_onnx(tmp_path: Path, triton_env: Path) -> None:
-    """The error has the file and onnxruntime's own words, on one line."""
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"no protobuf at all")
+@pytest.mark.parametrize("content", [b"no protobuf at all", b"", b"half"])
+def test_names_a_file_that_is_not_onnx(tmp_path: Path, triton_env: Path, content: bytes) -> None:
+    """Something else, nothing, or half of a model: said in plain words."""
+    broken = onnx_files.linear(tmp_path / "broken.onnx")
+    broken.write_bytes(broken.read_bytes()[:-20] if content == b"half" else content)
     with pytest.raises(ModelNotServable) as caught:
         describe(broken, triton_env)
-    assert str(caught.value).startswith(f"onnxruntime cannot load {broken}: ")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        f"{broken} is not a whole ONNX file: check the path, or export the model again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ir_version": 99}, r"Unsupported model IR version: 99, max supported IR version: \d+"),
+        ({"opset": 99}, r"ONNX Runtime only \*guarantees\* support for models .* opset \d+\."),
+        ({"operator": "Nope"}, r"This is an invalid model\. .* No Op registered for Nope with .*"),
+    ],
+)
+def test_says_what_onnxruntime_lacks(
+    tmp_path: Path, triton_env: Path, change: dict[str, Any], words: str
+) -> None:
+    """In its own words, without the places in its source."""
+    newer = onnx_files.linear(tmp_path / "newer.onnx")
+    model = load_model(newer)
+    model.ir_version = change.get("ir_version", model.ir_version)
+    model.opset_import[0].version = change.get("opset", model.opset_import[0].version)
+    model.graph.node[0].op_type = change.get("operator", model.graph.node[0].op_type)
+    save_model(model, newer)
+    with pytest.raises(ModelNotServable) as caught:
+        describe(newer, triton_env)
+    assert re.fullmatch(rf"onnxruntime cannot load {newer}: {words}", str(caught.value))
 
 
 def test_names_a_file_that_is_not_there(tmp_path: Path, triton_env: Path) -> None:
