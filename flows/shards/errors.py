@@ -160,8 +160,8 @@ class OutputNotWritable(OutputError):
 
     def __init__(self, uri: str, detail: str) -> None:
         super().__init__(
-            f"output not writable: {uri} ({one_line(detail)}): give the job's user the right to "
-            "write there, or choose another output"
+            f"output not writable: {uri} ({one_line(detail)}): choose another output, or give the "
+            "job's user the right to write there"
         )
         self.uri = uri
         """The output."""

@@ -164,6 +164,9 @@ class LocalStore:
 
     def probe(self) -> StoreProbe:
         """Find out, by writing, whether the folder can be written and links are refused."""
+        for place in (self.root, *self.root.parents):
+            if place.exists() and not place.is_dir():
+                return StoreProbe(False, False, f"{place} is a file, not a folder")
         return probe_store(self)
 
     def scratch_folder(self) -> Path:

@@ -215,7 +215,11 @@ def test_an_output_that_cannot_be_written(workplace: Workplace, score: Score) ->
     """A file in the place of the folder stops even root."""
     workplace.numbers(files=1)
     (workplace.folder / "scores").write_text("in the way")
-    fails_in_one_line(workplace, score(), ["output not writable", "scores", "another output"])
+    fails_in_one_line(
+        workplace,
+        score(),
+        ["output not writable", "scores is a file, not a folder", "another output"],
+    )
 
 
 def test_an_output_that_is_taken(workplace: Workplace, score: Score) -> None:

@@ -178,10 +178,11 @@ def test_a_look_before_the_work_reads_one_footer(folder: Path) -> None:
 
 
 def test_an_output_that_cannot_be_written(folder: Path) -> None:
-    """A file where the folder would be stops even root."""
+    """A file where the folder or one above it would be stops even root."""
     (folder / "out").write_text("in the way")
-    with pytest.raises(OutputNotWritable, match="out"):
-        planned(folder)
+    for output in ("out", "out/scores"):
+        with pytest.raises(OutputNotWritable, match=rf"{folder}/out is a file, not a folder"):
+            planned(folder, output=output)
     assert (folder / "out").read_text() == "in the way"
 
 
