@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +164,10 @@ class LocalStore:
 
     def probe(self) -> StoreProbe:
         """Find out, by writing, whether the folder can be written and links are refused."""
-        for place in (self.root, *self.root.parents):
-            if place.exists() and not place.is_dir():
-                return StoreProbe(False, False, f"{place} is a file, not a folder")
+        with suppress(OSError):  # a folder that may not be looked into
+            for place in (self.root, *self.root.parents):
+                if place.exists() and not place.is_dir():
+                    return StoreProbe(False, False, f"{place} is a file, not a folder")
         return probe_store(self)
 
     def scratch_folder(self) -> Path:
