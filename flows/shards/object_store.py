@@ -111,14 +111,15 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens when it is not there."""
 
-    def scratch_folder(self) -> Path | None:
-        """The folder in which to build what is put, so that putting it copies nothing.
+    def scratch_folder(self, top: Path | None = None) -> Path:
+        """A folder below `top` in which to build what is put; made when it is not there.
 
-        It is this store's own, until `clear_scratch`. None when any folder does.
+        Without `top` it lies where putting is cheapest. It is this store's own, until
+        `clear_scratch`.
         """
 
     def clear_scratch(self) -> None:
-        """Remove that folder with those of dead writers; writers that live keep theirs."""
+        """Remove such folders with those of dead writers; writers that live keep theirs."""
 
     def probe(self) -> StoreProbe:
         """Find out, by writing, whether the store can be written and honours conditions."""

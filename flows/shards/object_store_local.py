@@ -20,7 +20,7 @@ from flows.shards.errors import (
     StoreUnavailable,
 )
 from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
-from flows.shards.scratch import ScratchFolder
+from flows.shards.scratch import ScratchFolders
 
 SCRATCH_FOLDER = ".nightshift-scratch"
 """Hidden folder below the root where objects are built; on the same file system, so that
@@ -48,7 +48,7 @@ class LocalStore:
         self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 - resolve() follows links
         """The folder; made at the first write."""
         self._link = link
-        self._scratches = ScratchFolder(self.root / SCRATCH_FOLDER)
+        self._scratches = ScratchFolders(self.root / SCRATCH_FOLDER)
 
     @property
     def uri(self) -> str:
@@ -170,13 +170,13 @@ class LocalStore:
                     return StoreProbe(False, False, f"{place} is a file, not a folder")
         return probe_store(self)
 
-    def scratch_folder(self) -> Path:
-        """This store's own folder to build what will be published; made when it is not there."""
-        with _translated(str(self.root / SCRATCH_FOLDER)):
-            return self._scratches.path()
+    def scratch_folder(self, top: Path | None = None) -> Path:
+        """A folder of this store's own, without `top` where publishing from it is a link."""
+        with _translated(str(top or self.root / SCRATCH_FOLDER)):
+            return self._scratches.path(top)
 
     def clear_scratch(self) -> None:
-        """Remove that folder with those of dead writers; writers that live keep theirs."""
+        """Remove such folders with those of dead writers; writers that live keep theirs."""
         self._scratches.clear()
 
     def _scratch(self, source: bytes | Path) -> Path:

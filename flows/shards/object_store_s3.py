@@ -14,6 +14,7 @@ from flows.shards.object_store_s3_errors import (
     RangeUnsatisfiable,
     translated,
 )
+from flows.shards.scratch import ScratchFolders, temporary_scratch
 from flows.shards.settings import S3Settings
 
 
@@ -34,6 +35,7 @@ class S3Store:
         self._root = f"{prefix}/" if prefix else ""
         self._settings = settings
         self._fs = _filesystem(settings)
+        self._scratches = ScratchFolders(temporary_scratch())
 
     @property
     def uri(self) -> str:
@@ -165,11 +167,16 @@ class S3Store:
         with translated(self._uri_of(key)):
             self._fs.call_s3("delete_object", **self._address(key))
 
-    def scratch_folder(self) -> None:
-        """No folder is nearer than another."""
+    def scratch_folder(self, top: Path | None = None) -> Path:
+        """A folder of this store's own, without `top` in the system's temporary folder."""
+        return self._scratches.path(top)
 
     def clear_scratch(self) -> None:
-        """Nothing is left in the bucket by dead writers that a listing would show."""
+        """Remove such folders with those of dead writers; writers that live keep theirs.
+
+        Nothing is left in the bucket by dead writers that a listing would show.
+        """
+        self._scratches.clear()
 
     def probe(self) -> StoreProbe:
         """Find out, by writing, whether the bucket can be written and honours conditions."""

@@ -1,6 +1,5 @@
 """Build a part in a scratch file, whole, before anything is published."""
 
-import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +10,19 @@ import pyarrow.parquet as pq
 from flows.shards.object_store import ObjectStore
 from flows.shards.settings import ShardSettings
 
+SCRATCH_NAME = "nightshift-scratch"
+"""Folder below the one that a person chose; it goes when no run builds in it."""
+
 
 def scratch_folder(store: ObjectStore, settings: ShardSettings, fingerprint: str) -> Path:
     """Return the folder to build a job's parts in, made when it is not there.
 
-    In a local output it is a hidden folder on the same file system, so that publishing a part is a
-    link and copies nothing; it is the store's own, for as long as the store is used.
+    It is the store's own, for as long as the store is used. In a local output it is hidden and on
+    the same file system, so that publishing a part is a link and copies nothing.
     """
-    if settings.scratch_dir is None and (beside := store.scratch_folder()) is not None:
-        return beside
-    top = settings.scratch_dir or Path(tempfile.gettempdir()) / "nightshift"
-    folder = top / fingerprint[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if settings.scratch_dir is None:
+        return store.scratch_folder()
+    return store.scratch_folder(settings.scratch_dir / SCRATCH_NAME)
 
 
 class PartWriter:

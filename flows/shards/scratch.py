@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import tempfile
 import threading
 import uuid
 import weakref
@@ -52,6 +53,33 @@ class ScratchFolder:
                 with suppress(OSError):
                     _remove_dead(lock)
             self._top.rmdir()
+
+
+def temporary_scratch() -> Path:
+    """Return where to build what is put into a store that no folder is near to.
+
+    Each user has a place of its own: nobody could write beside another's folders.
+    """
+    return Path(tempfile.gettempdir()) / f"nightshift-{os.getuid()}"
+
+
+class ScratchFolders:
+    """The folders of one store, at most one below each place. Safe to use from threads."""
+
+    def __init__(self, usual: Path) -> None:
+        self._usual = usual
+        self._folders = {usual: ScratchFolder(usual)}
+
+    def path(self, top: Path | None = None) -> Path:
+        """Return the folder below `top`, without it below the usual place. Raises `OSError`."""
+        return self._folders.setdefault(
+            top or self._usual, ScratchFolder(top or self._usual)
+        ).path()
+
+    def clear(self) -> None:
+        """Remove them all, with those of dead runs beside them. Fails open."""
+        for folder in tuple(self._folders.values()):
+            folder.clear()
 
 
 def _claim(top: Path) -> tuple[Path, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows.shards.errors import InputChanged, NoSuchObject
 from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
+from flows.shards.scratch import ScratchFolders, temporary_scratch
 
 
 class MemoryObjectStore:
@@ -17,6 +18,7 @@ class MemoryObjectStore:
         self._objects: dict[str, tuple[bytes, str]] = {}
         self._writes = 0
         self._lock = threading.Lock()
+        self._scratches = ScratchFolders(temporary_scratch())
 
     @property
     def uri(self) -> str:
@@ -74,11 +76,11 @@ class MemoryObjectStore:
         with self._lock:
             self._objects.pop(key, None)
 
-    def scratch_folder(self) -> None:
-        return None
+    def scratch_folder(self, top: Path | None = None) -> Path:
+        return self._scratches.path(top)
 
     def clear_scratch(self) -> None:
-        return None
+        self._scratches.clear()
 
     def probe(self) -> StoreProbe:
         return probe_store(self)

@@ -197,12 +197,20 @@ def test_probe_tells_the_truth(store: ObjectStore, conditional: bool) -> None:
     assert store.list() == []
 
 
-def test_scratch_is_no_object_of_the_output(store: ObjectStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", [False, True])
+def test_scratch_is_no_object_of_the_output(
+    store: ObjectStore, tmp_path: Path, chosen: bool
+) -> None:
     """What is built in the scratch folder can be put, and the folder can be cleared."""
-    folder = store.scratch_folder() or tmp_path
+    top = tmp_path / "fast" if chosen else None
+    folder = store.scratch_folder(top)
+    assert store.scratch_folder(top) == folder
+    assert not chosen or folder.parent == top
     scratch = folder / "scratch"
     scratch.write_bytes(b"part")
     assert store.put_if_absent("part", scratch)
     store.clear_scratch()
     store.clear_scratch()
+    assert not folder.exists()
+    assert not (tmp_path / "fast").exists()
     assert store.list() == [ObjectInfo("part", 4, store.list()[0].etag)]

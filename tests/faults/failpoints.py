@@ -63,7 +63,7 @@ class FailPoint:
 
     name: str
     """`WHEN:OPERATION:OBJECT`."""
-    action: Callable[[], None]
+    action: Callable[[], object]
     """What happens: `kill`, `stop`, `fail`, or a test's own."""
     skip: int = 0
     """Occurrences that pass unharmed before."""
@@ -126,8 +126,8 @@ class FailPointStore:
     def delete(self, key: str) -> None:
         self._at("delete", key, lambda: self._store.delete(key))
 
-    def scratch_folder(self) -> Path | None:
-        return self._store.scratch_folder()
+    def scratch_folder(self, top: Path | None = None) -> Path:
+        return self._store.scratch_folder(top)
 
     def clear_scratch(self) -> None:
         self._store.clear_scratch()

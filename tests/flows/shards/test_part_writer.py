@@ -1,5 +1,6 @@
 """A part grows in a scratch file and is whole or not there."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.shards.object_store import open_store
-from flows.shards.part_writer import PartWriter, scratch_folder
+from flows.shards.part_writer import SCRATCH_NAME, PartWriter, scratch_folder
 from flows.shards.settings import S3Settings, ShardSettings
 from tests.contracts.memory_object_store import MemoryObjectStore
 
@@ -98,12 +99,15 @@ def test_scratch_folder_lies_in_a_local_output(tmp_path: Path) -> None:
     assert scratch_folder(store, ShardSettings(), "f" * 64) == store.scratch_folder()
     assert tmp_path / "out" in scratch_folder(store, ShardSettings(), "f" * 64).parents
     elsewhere = ShardSettings(scratch_dir=tmp_path / "fast")
-    assert scratch_folder(store, elsewhere, "f" * 64) == tmp_path / "fast" / ("f" * 12)
+    assert scratch_folder(store, elsewhere, "f" * 64).parent == tmp_path / "fast" / SCRATCH_NAME
 
 
 def test_scratch_folder_of_a_remote_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's temporary folder, a folder for each job."""
+    """The user's own in the system's temporary folder; gone when the job has published."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    folder = scratch_folder(MemoryObjectStore(), ShardSettings(), "e" * 64)
-    assert folder == tmp_path / "nightshift" / ("e" * 12)
+    store = MemoryObjectStore()
+    folder = scratch_folder(store, ShardSettings(), "e" * 64)
+    assert folder.parent == tmp_path / f"nightshift-{os.getuid()}"
     assert folder.is_dir()
+    store.clear_scratch()
+    assert list(tmp_path.iterdir()) == []
