@@ -40,11 +40,12 @@ def demo() -> None:
 
 
 def _demo(console: "Console", local: "LocalSettings") -> None:
+    from cli.interrupts import finishing
     from cli.running import run_job, started
     from inference.jobs import BatchJob
 
     lake = local.data_dir / "lake"
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, finishing() as begin:
         # Servers take seconds to start, most of them waiting: the model is trained meanwhile.
         prepared = thread.submit(_prepare, console, lake / "flights", local)
         with started(console, local, models=[]) as urls:
@@ -58,7 +59,7 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
                 max_quarantined_fraction=MAX_QUARANTINED,
                 replace=True,
             )
-            run_job(job, console)
+            run_job(job, console, at_publication=begin)
     _say(console, _checked(lake / "scores", trained))
     _say(console, _NEXT.format(scores=lake / "scores"))
 

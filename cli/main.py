@@ -2,12 +2,15 @@
 
 import errno
 import os
+import signal
 import sys
-from collections.abc import Iterator
-from typing import Annotated, TypeGuard
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any, TypeGuard
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from cli import models
 from cli.demo import demo
@@ -40,12 +43,34 @@ class Edge(TyperGroup):
     the program and keeps its traceback.
     """
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run as a program, which ends with the status; else return it."""
+        options = (complete_var, False, windows_expand_args)
+        run = partial(super().main, args, prog_name, *options, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            status = run()
+        except TyperException as error:
+            typer.echo(_usage_words(error), err=True)
+            sys.exit(error.exit_code)
+        sys.exit(status if isinstance(status, int) else 0)
+
+    # Typer's own context class is private; the public one is its subclass.
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         """Run the command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
+            typer.echo("interrupted: run the same command again, it continues", err=True)
             raise typer.Exit(INTERRUPTED_STATUS) from None
         except Exception as error:  # the process edge: faults in the program are raised again
             words = _words(error)
@@ -92,6 +117,17 @@ def nightshift(
     ] = False,
 ) -> None:
     """Score Parquet datasets with pools of Triton servers."""
+
+
+def _usage_words(error: TyperException) -> str:
+    """Say in one line what was not understood, with the command that explains it."""
+    told = error.format_message()
+    if "\n" in told:  # help, for a command line without a command
+        return told
+    told = told.removeprefix("Invalid value: ").rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+    return f"error: {told[:1].lower()}{told[1:]}{hint}"
 
 
 def _words(error: BaseException) -> str | None:
@@ -168,5 +204,13 @@ def _validation_words(title: str, problems: list[tuple[tuple[int | str, ...], st
     return f"{kind} is not valid: {told}"
 
 
+def main() -> None:
+    """Run the command as a process, whose end nobody needs to interrupt."""
+    try:
+        app()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 if __name__ == "__main__":
-    sys.exit(app())
+    main()

@@ -66,11 +66,16 @@ class JobProgress:
         self._quarantined = 0
         self._shards = 0
         self.health: Callable[[], PoolHealth] | None = None
+        """Tells of the pool, once there is one."""
+        self.entered: Callable[[], None] | None = None
+        """Called when a phase has begun."""
 
     def enter(self, phase: str) -> None:
         """Say which phase begins."""
         self._phase = phase
         self._entered[phase] = self._clock()
+        if self.entered is not None:
+            self.entered()
 
     def seconds(self) -> dict[str, float]:
         """Return how long each phase took, the present one up to now."""

@@ -17,27 +17,36 @@ _ARTIFACT_EVERY_S = 5.0
 
 @asynccontextmanager
 async def watched(progress: JobProgress, *, interval_s: float) -> AsyncIterator[None]:
-    """Tell of `progress` every `interval_s` for the length of the block, and once at its end."""
+    """Tell of `progress` every `interval_s` for the length of the block, and when a phase begins.
+
+    A block that fails or is cancelled is told no more of: its counters are taken back, while what
+    it committed is kept.
+    """
     observer = current_observer()
     artifact = _ProgressArtifact()
+    host = asyncio.current_task()
+    assert host is not None
+
+    def observe() -> None:
+        if observer is not None and not host.cancelling():
+            observer(progress.snapshot())
 
     async def tell() -> None:
-        while True:
-            snapshot = progress.snapshot()
-            if observer is not None:
-                observer(snapshot)
-            await artifact.show(snapshot)
+        while not host.cancelling():
+            observe()
+            await artifact.show(progress.snapshot())
             await asyncio.sleep(interval_s)
 
+    progress.entered = observe
     telling = asyncio.create_task(tell(), name="progress")
     try:
         yield
     finally:
+        progress.entered = None
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
-        if observer is not None:
-            observer(progress.snapshot())
-        await artifact.show(progress.snapshot(), last=True)
+    observe()
+    await artifact.show(progress.snapshot(), last=True)
 
 
 class _ProgressArtifact:

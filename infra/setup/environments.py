@@ -143,8 +143,7 @@ def build_platform(folders: Folders, uv: Path, name: str) -> None:
     (packages / "nightshift.pth").write_text(f"{folders.root}\n")
     command = folders.platform / "bin" / "nightshift"
     command.write_text(
-        f"#!{folders.platform / 'bin' / 'python'}\n"
-        "import sys\n\nfrom cli.main import app\n\nsys.exit(app())\n"
+        f"#!{folders.platform / 'bin' / 'python'}\nfrom cli.main import main\n\nmain()\n"
     )
     command.chmod(0o755)
     run(

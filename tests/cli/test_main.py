@@ -22,6 +22,7 @@ from registry.settings import RegistrySettings
 from tests.cli.conftest import Command
 
 ROOT = Path(__file__).parents[2]
+INTERRUPTED = "interrupted: run the same command again, it continues\n"
 
 
 class Named(BaseModel):
@@ -111,16 +112,44 @@ def test_a_closed_pipe_is_no_error_of_ours() -> None:
 
 
 def test_interrupting_says_so() -> None:
-    """Ctrl-C is exit code 130 with a word, without a traceback."""
+    """Ctrl-C is exit code 130 with what to do next, without a traceback."""
     result = CliRunner().invoke(failing(KeyboardInterrupt()), ["fail"])
-    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+    assert (result.exit_code, result.stderr) == (130, INTERRUPTED)
 
 
-def test_a_command_line_that_is_not_understood_is_exit_code_2(command: Command) -> None:
-    """A person is told which word it was."""
-    result = command("models", "shew")
-    assert result.exit_code == 2
-    assert "No such command 'shew'" in result.stderr
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--colour", "no such option: --colour (see `nightshift --help`)"),
+        ("scor", "no such command 'scor'. Did you mean 'score'? (see `nightshift --help`)"),
+        ("models shew", "no such command 'shew'. Did you mean 'show'? (see `nightshift models"),
+        ("score", "missing option '--model' (see `nightshift score --help`)"),
+        ("serve --port x", "invalid value for '--port': Input should be a valid integer, unable"),
+        ("models register a", "give either --onnx FILE or --served-name NAME (see `nightshift mo"),
+        (
+            "score --model m --input i --output o --max-quarantined x",
+            "--max-quarantined x: write a share like 5%, or rows (see `nightshift score --help`)",
+        ),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_exit_code_2(
+    command: Command, line: str, told: str
+) -> None:
+    """One line says which word it was, and where to look."""
+    result = command(*line.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {told}")
+    assert result.stderr.endswith("--help`)\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_no_command_is_answered_with_help(command: Command) -> None:
+    """Of the program, or of its part."""
+    for words in ((), ("models",)):
+        result = command(*words)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("Usage: nightshift ")
+        assert "Commands:" in result.stderr
 
 
 def test_the_version_is_told(command: Command) -> None:
@@ -155,7 +184,7 @@ def _children_cpu_s() -> float:
 
 
 def test_ctrl_c_in_a_real_process_is_exit_code_130(tmp_path: Path) -> None:
-    """A command that is interrupted while it waits ends with one word."""
+    """A command that is interrupted while it waits ends with one line."""
     (tmp_path / "waiting.py").write_text(
         "import time\n"
         "from cli.main import app\n"
@@ -178,4 +207,4 @@ def test_ctrl_c_in_a_real_process_is_exit_code_130(tmp_path: Path) -> None:
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=30)
-    assert (process.returncode, words) == (130, "interrupted\n")
+    assert (process.returncode, words) == (130, INTERRUPTED)

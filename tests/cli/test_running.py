@@ -1,11 +1,12 @@
 """Check `nightshift score` from the words typed to the lines printed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from registry.catalog import Catalog
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from tests.cli.stack.processes import eventually, runs
+from tests.cli.test_main import INTERRUPTED
 from tests.conftest import MODELS, PREFECT_TEMPLATE, ROOT
 from tests.flows.bench import numbers, write
 from tests.flows.workplace import PLATFORM_MARKS, SLEEPS, Workplace
@@ -306,12 +308,10 @@ def test_a_failing_process_says_one_line(workplace: Workplace, prefect_api: Loca
     assert not workplace.is_published()
 
 
-@pytest.mark.slow
-def test_ctrl_c_in_the_middle(
-    workplace: Workplace, triton_env: Path, triton: LocalTriton, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exit code 130 and one word; the servers that it started are gone; the job continues later."""
-    expected = workplace.numbers(files=8, pause_ms=150)
+def bare_process(
+    workplace: Workplace, triton_env: Path, monkeypatch: pytest.MonkeyPatch
+) -> AbstractContextManager["subprocess.Popen[str]"]:
+    """Score `lake` with servers of the command's own."""
     if PREFECT_TEMPLATE.exists():
         (workplace.folder / ".nightshift/prefect").mkdir(parents=True)
         (workplace.folder / ".nightshift/prefect/template").symlink_to(PREFECT_TEMPLATE)
@@ -321,7 +321,41 @@ def test_ctrl_c_in_the_middle(
         "NIGHTSHIFT_TRITON_ENV": str(triton_env.absolute()),
         "NIGHTSHIFT_MODEL_REPOSITORY": str(MODELS),
     }
-    with command_process(workplace, "score", *words, **places) as process:
+    return command_process(workplace, "score", *words, **places)
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_the_end(
+    workplace: Workplace, triton_env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first leaves time to publish and to tell, the second ends the wait for the servers."""
+    expected = workplace.numbers(files=1)
+    with bare_process(workplace, triton_env, monkeypatch) as process:
+        assert process.stdout is not None
+        out = ""
+        for sign in ("publishing", "  report "):
+            while not out.splitlines()[-1:] or not out.splitlines()[-1].startswith(sign):
+                line = process.stdout.readline()
+                assert line, out
+                out += line
+            os.killpg(process.pid, signal.SIGINT)
+        rest, error = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (0, "")
+    assert error == "finishing; Ctrl-C again stops at once\n"
+    assert "doubling@1 scored 100 of 100 rows" in out
+    assert eventually(lambda: processes_of(workplace.folder) == [], within_s=15)
+    assert workplace.is_published()
+    assert workplace.scores() == expected
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle(
+    workplace: Workplace, triton_env: Path, triton: LocalTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 130 and one line; the servers that it started are gone; the job continues later."""
+    expected = workplace.numbers(files=8, pause_ms=150)
+    workplace.configure(progress_interval_s=0.02)
+    with bare_process(workplace, triton_env, monkeypatch) as process:
         assert eventually(
             lambda: any((workplace.folder / "scores").glob("part-*")) or process.poll() is not None,
             within_s=90,
@@ -329,8 +363,10 @@ def test_ctrl_c_in_the_middle(
         assert len(processes_of(workplace.folder)) > 2, "the servers run"
         os.killpg(process.pid, signal.SIGINT)
         out, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, "interrupted\n"), out
+    assert (process.returncode, error) == (130, INTERRUPTED), out
     assert "Traceback" not in out
+    counts = [int(found.replace(",", "")) for found in re.findall(r"([\d,]+) of 800 rows", out)]
+    assert counts == sorted(counts)
     assert eventually(lambda: processes_of(workplace.folder) == [], within_s=15)
     assert not workplace.is_published()
     keys = workplace.keys()

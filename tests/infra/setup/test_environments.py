@@ -75,7 +75,7 @@ def test_builds_the_platform_once(folders: Folders, uv: Path) -> None:
     assert platform_is_current(folders, "demo")
     assert _version(folders.platform) == "1.0"
     (folders.root / "cli").mkdir()
-    (folders.root / "cli" / "main.py").write_text("def app():\n    print('nightshift runs')\n")
+    (folders.root / "cli" / "main.py").write_text("def main():\n    print('nightshift runs')\n")
     command = folders.platform / "bin" / "nightshift"
     run = subprocess.run([command], capture_output=True, text=True, check=True, cwd="/")
     assert run.stdout == "nightshift runs\n"
