@@ -1,10 +1,16 @@
 # `make` lists the targets. Each installs what it needs, once, into .venv and .nightshift.
 PYTHON ?= python3
+# Stops make with one line where there is no such interpreter; the set-up itself refuses an old one.
+SET_UP = $(if $(shell command -v $(PYTHON) 2>/dev/null),$(PYTHON) infra/setup,$(error no $(PYTHON) \
+	on this machine: install Python 3.11 or later, or name it: make $@ PYTHON=python3.11))
 BIN := .venv/bin
 UV := .nightshift/boot/bin/uv
 # Two workers share the two cores that the suite is meant for; files stay together because each
 # worker has servers of its own.
 PYTEST_WORKERS ?= 2
+# Only the whole suite can reach the threshold. `coverage report` tells the lines that are missed.
+COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov-report= \
+	--cov-fail-under=90)
 
 # The longest test of chaos takes minutes on two cores.
 CHAOS_TIMEOUT_S ?= 3600
@@ -16,44 +22,48 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## build the platform's environment only, without Triton
-	@$(PYTHON) infra/setup install
+	@$(SET_UP) install
 
 demo: ## score 336,776 real flights with a real Triton server
-	@$(PYTHON) infra/setup demo
+	@$(SET_UP) demo
 	@$(BIN)/nightshift demo
 
 test: ## run every test against real servers
-	@$(PYTHON) infra/setup test
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(SET_UP) test
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
 
 chaos: ## kill, stop and cut off real processes for long: SEED=7 replays, SCALE=0.1 does a tenth
-	@$(PYTHON) infra/setup test
+	@$(SET_UP) test
 	@CHAOS_SEED=$(SEED) CHAOS_SCALE=$(or $(SCALE),1) $(BIN)/python -m pytest -v -m chaos \
 		--timeout $(CHAOS_TIMEOUT_S) $(PYTEST_ARGS)
 
 lint: ## check style and the import contracts
-	@$(PYTHON) infra/setup lint
+	@$(SET_UP) lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 
 types: ## check types, strictly
-	@$(PYTHON) infra/setup lint
+	@$(SET_UP) lint
 	@$(BIN)/mypy
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url --excludes excluded.in
+	--no-header --no-annotate --no-emit-index-url
+WITHOUT := --excludes excluded.in
 
-bench: ## compare scoring with a plain loop, both in the same run
-	@$(PYTHON) infra/setup bench
-	@$(BIN)/python -m benchmarks.run
+bench: ## compare scoring with Ray Data, Daft, Spark and a loop (WORKLOAD= CASES= REPEATS= TUNE=1)
+	@$(SET_UP) bench
+	@$(BIN)/python -m benchmarks.run $(if $(WORKLOAD),--workload "$(WORKLOAD)") \
+		$(if $(CASES),--cases "$(CASES)") $(if $(REPEATS),--repeats $(REPEATS)) \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(TUNE),--tune)
 
 lock: export UV_SYSTEM_CERTS ?= true
 lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
-	@$(PYTHON) infra/setup lock
-	@cd requirements && $(foreach name,bootstrap bench dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
-	@cd requirements && $(foreach name,demo runtime,../$(LOCK) --constraint dev.txt $(name).in -o $(name).txt &&) true
-	@cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
+	@$(SET_UP) lock
+	@cd requirements && ../$(LOCK) $(if $(UPGRADE),--upgrade) bench.in -o bench.txt
+	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(WITHOUT) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
+	@cd requirements && $(foreach name,demo runtime,../$(LOCK) $(WITHOUT) --constraint dev.txt $(name).in -o $(name).txt &&) true
+	@cd requirements && ../$(LOCK) $(WITHOUT) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
 	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template

@@ -1,212 +1,214 @@
-"""Run the cases in alternation, each in its own process; print the table, keep the figures.
+"""Compare scoring with its peers: `make bench`, or `python -m benchmarks.run --help`.
 
-`make bench`, or `python -m benchmarks.run [REPEATS]`. Ratios within one run mean something; the
-figures of two machines, or of two days, do not.
+Ratios within one run mean something; the figures of two machines, or of two days, do not.
 """
 
+import argparse
 import json
 import os
-import platform
-import statistics
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from benchmarks import wide
-from cli.registration import Notes, register_served
-from cli.servers import local_prefect
+from benchmarks import machine, tuning
+from benchmarks.catalog import Case, cases
+from benchmarks.checking import WrongScores
+from benchmarks.datasets import prepare
+from benchmarks.experiment import Experiment, Outcome, describe_knobs
+from benchmarks.measuring import CaseFailed
+from benchmarks.results import replace_file
+from benchmarks.servers import Platform, platform, serving
+from benchmarks.summary import summarize
+from benchmarks.table import comparison, replace_part, sentence
+from benchmarks.verdict import verdict
+from benchmarks.workloads.catalog import workloads
+from benchmarks.workloads.workload import Workload
 from cli.settings import LocalSettings
-from cli.stack.triton import LocalTriton
-from inference.settings import InferenceSettings
-from registry.catalog import Catalog
-from registry.settings import RegistrySettings
-from registry.store import open_store
+from cli.stack.errors import StackError
 
-HERE = Path(__file__).parent
-LOOP_ROWS = (4_096, 16_384, 65_536)
-"""Rows per request tried for the loop: its best is what we are compared with."""
-_CASE_LIMIT_S = 300.0
-_LOOP = "plain loop"
-_OURS = "Nightshift"
+_HERE = Path(__file__).parent
+_JAVA = 17
+"""The oldest Java that Spark 4 runs on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A program that scores the dataset once, into the folder named last."""
+class Bench:
+    """What one command was asked for."""
 
-    name: str
-    """As it stands in the table."""
-    module: str
-    """What is run."""
-    python: Path
-    """By which interpreter: peers have an environment of their own."""
-    arguments: tuple[str, ...]
-    """Dataset first; `{output}` stands for an empty folder's name."""
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self._asked = asked
+        self._local = LocalSettings()
+        self._folder = self._local.data_dir.absolute() / "bench"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._peers_python = _peers_python(self._local)
+        self._skipped = _skipped()
+        self._tuning = tuning.read(cores=os.cpu_count() or 1)
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One case over all repeats."""
-
-    case: str
-    """Its name."""
-    rows_per_s: float
-    """Median over the repeats."""
-    slowest: float
-    """Rows per second of the slowest repeat."""
-    fastest: float
-    """Rows per second of the fastest repeat."""
-    runs: tuple[Mapping[str, Any], ...]
-    """What each repeat printed."""
-
-
-def main(repeats: int) -> None:
-    """Measure, print, keep."""
-    local = LocalSettings()
-    print(f"dataset: {wide.ROWS:,} rows of {wide.WIDTH} float32", flush=True)
-    dataset = wide.prepare(local.data_dir.absolute() / "bench")
-    with tempfile.TemporaryDirectory() as state, _servers(local, Path(state)) as servers:
-        triton, environment = servers
-        results = _measure(_cases(dataset, triton), repeats, environment)
-    _show(results)
-    _keep(results, repeats)
-
-
-def _cases(dataset: Path, triton: LocalTriton) -> list[Case]:
-    folder = str(dataset)
-    peers = HERE.parent / ".nightshift" / "bench-env" / "bin" / "python"
-    return [
-        *(
-            Case(
-                f"{_LOOP}, {rows:,} rows a request",
-                "benchmarks.cases.plain_loop",
-                peers,
-                (folder, "{output}", triton.http_url, str(rows)),
+    def main(self) -> None:
+        """Measure what was asked for, workload after workload."""
+        described = workloads(self._folder)
+        chosen = self._asked.workload or list(described)
+        if self._tuning.cores != os.cpu_count() and not self._asked.tune:
+            _say(
+                f"the peers were tuned on {self._tuning.cores} cores, this machine has "
+                f"{os.cpu_count()}: run `make bench TUNE=1` first to be fair to them"
             )
-            for rows in LOOP_ROWS
-        ),
-        Case(
-            _OURS,
-            "benchmarks.cases.nightshift_job",
-            Path(sys.executable),
-            (folder, "{output}", f"{wide.MODEL}@bench"),
-        ),
-    ]
+        with platform(self._local) as shared:
+            for name in chosen:
+                self._measure(described[name], shared)
 
+    def _measure(self, workload: Workload, shared: Platform) -> None:
+        rows = self._asked.rows or workload.rows
+        _say(f"{workload.name}: {rows:,} rows of {workload.about}")
+        dataset = prepare(workload, self._folder, rows=rows)
+        with serving(workload, workload.model(), shared, self._local) as triton:
+            experiment = Experiment(
+                workload,
+                dataset,
+                rows,
+                triton=triton,
+                platform=shared,
+                peers_python=self._peers_python,
+                say=_say,
+            )
+            if self._asked.tune:
+                self._tune(workload, experiment)
+            else:
+                knobs = {case: self._tuning.best(workload.name, case) for case in self._chosen()}
+                self._report(experiment.compare(self._chosen(), knobs, self._asked.repeats))
 
-@contextmanager
-def _servers(local: LocalSettings, state: Path) -> Iterator[tuple[LocalTriton, dict[str, str]]]:
-    """Run Triton and Prefect, register the model; give what a case needs in its environment."""
-    triton = LocalTriton(
-        HERE / "models", local.triton_env_dir, models=[wide.MODEL], state_dir=local.servers_dir
-    )
-    with triton, local_prefect(local) as prefect:
-        registry = f"sqlite:///{state / 'registry.db'}"
-        store = open_store(RegistrySettings(database_url=registry))
-        catalog = Catalog(store)
-        registered = register_served(
-            catalog,
-            wide.MODEL,
-            model=wide.MODEL,
-            version="1",
-            urls=[triton.grpc_url],
-            notes=Notes({}, "64 features, one linear layer", "the benchmark"),
-            settings=InferenceSettings(),
-        )
-        catalog.set_alias(wide.MODEL, "bench", registered.version)
-        store.close()
-        yield (
-            triton,
-            {
-                **os.environ,
-                **prefect.client_environment(),
-                "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-                "NIGHTSHIFT_TRITON_URLS": triton.grpc_url,
-                "NIGHTSHIFT_DATABASE_URL": registry,
+    def _chosen(self) -> list[Case]:
+        known = cases()
+        names = self._asked.cases or list(known)
+        return [case for case in known.values() if case.name in names and case not in self._skipped]
+
+    def _tune(self, workload: Workload, experiment: Experiment) -> None:
+        for case in self._chosen():
+            if len(case.grid) > 1:
+                tried = experiment.tune(case)
+                self._tuning = self._tuning.with_tried(workload.name, case.name, tried)
+                if not self._asked.rows:
+                    tuning.write(self._tuning)
+                _say(f"  {case.title}: {describe_knobs(self._tuning.best(workload.name, case))}")
+
+    def _report(self, outcome: Outcome) -> None:
+        """Print the table; keep the figures of a whole workload."""
+        summaries = {
+            case: summarize(runs, rows=outcome.rows) for case, runs in outcome.runs.items()
+        }
+        lines = comparison(summaries, outcome.knobs, self._skipped)
+        found = verdict({case: summary.rows_per_s for case, summary in summaries.items()})
+        if found:
+            lines += ["", sentence(found)]
+        _say("\n".join(["", *lines, ""]))
+        if self._asked.cases or self._asked.rows:
+            _say("a part was measured: nothing is kept")
+            return
+        name = outcome.workload.name
+        about = self._about(outcome)
+        kept = about | {
+            "verdict": asdict(found) if found else None,
+            "skipped": {case.name: why for case, why in self._skipped.items()},
+            "cases": {
+                case.name: {
+                    "knobs": outcome.knobs[case],
+                    **asdict(summary),
+                    "runs": [asdict(run) for run in outcome.runs[case]],
+                }
+                for case, summary in summaries.items()
             },
-        )
+        }
+        replace_file(_HERE / "results" / f"{name}.json", json.dumps(kept, indent=1) + "\n")
+        page = _HERE / "README.md"
+        told = [f"{outcome.rows:,} rows: {outcome.workload.about}.", "", *lines, "", _where(about)]
+        replace_file(page, replace_part(page.read_text(), name, told))
+        _say(f"kept in {_HERE / 'results' / name}.json and {page}")
+
+    def _about(self, outcome: Outcome) -> dict[str, object]:
+        return {
+            "workload": outcome.workload.name,
+            "rows": outcome.rows,
+            "repeats": self._asked.repeats,
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": f"make bench WORKLOAD={outcome.workload.name} REPEATS={self._asked.repeats}",
+            "machine": machine.machine(),
+            "versions": machine.versions(self._peers_python),
+        }
 
 
-def _measure(cases: Sequence[Case], repeats: int, environment: Mapping[str, str]) -> list[Result]:
-    runs: dict[str, list[Mapping[str, Any]]] = {case.name: [] for case in cases}
-    for repeat in range(1, repeats + 1):
-        for case in cases:
-            told = _run(case, environment)
-            if told["rows"] != wide.ROWS:
-                sys.exit(f"{case.name} scored {told['rows']:,} rows, not {wide.ROWS:,}")
-            runs[case.name].append(told)
-            print(
-                f"repeat {repeat}/{repeats}  {case.name:34} {_rate(told):12,.0f} rows/s", flush=True
-            )
-    return [_result(name, told) for name, told in runs.items()]
+def _where(about: dict[str, object]) -> str:
+    """Say on what, with what and how it was measured."""
+    found, versions = about["machine"], about["versions"]
+    assert isinstance(found, dict)
+    assert isinstance(versions, dict)
+    told = [
+        f"{side}: {', '.join(f'{name} {number}' for name, number in programs.items())}"
+        for side, programs in versions.items()
+    ]
+    return (
+        f"{found['cores']} cores of {found['processor']}, {found['memory_gb']} GB, "
+        f"{found['system']}; {'; '.join(told)}; `{about['command']}`, {about['measured_at']}."
+    )
 
 
-def _run(case: Case, environment: Mapping[str, str]) -> Mapping[str, Any]:
-    with tempfile.TemporaryDirectory(dir=Path(case.arguments[0]).parent) as folder:
-        arguments = [part.format(output=f"{folder}/out") for part in case.arguments]
-        ended = subprocess.run(
-            [case.python, "-m", case.module, *arguments],
-            env=dict(environment),
-            cwd=HERE.parent,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=_CASE_LIMIT_S,
-            check=True,
-        )
-    told: Mapping[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return told
+def _peers_python(local: LocalSettings) -> Path:
+    return local.data_dir.absolute() / "bench-env" / "bin" / "python"
 
 
-def _rate(told: Mapping[str, Any]) -> float:
-    return float(told["rows"] / told["seconds"])
+def _skipped() -> dict[Case, str]:
+    """Return the cases that cannot run on this machine, each with the reason."""
+    java = machine.java_version()
+    if java is not None and java >= _JAVA:
+        return {}
+    why = "there is no Java" if java is None else f"Java is {java}, it needs {_JAVA}"
+    left_out = {case: f"left out: {why}" for case in cases().values() if case.needs_java}
+    for case, reason in left_out.items():
+        _say(f"{case.title} is {reason}")
+    return left_out
 
 
-def _result(case: str, runs: Sequence[Mapping[str, Any]]) -> Result:
-    rates = [_rate(told) for told in runs]
-    return Result(case, statistics.median(rates), min(rates), max(rates), tuple(runs))
+def _say(words: str) -> None:
+    print(words, flush=True)
 
 
-def _show(results: Sequence[Result]) -> None:
-    best = _best_loop(results)
-    print("\n| case | rows/s, median | slowest to fastest | × the loop |\n|---|---:|---:|---:|")
-    for result in results:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    def names(known: Sequence[str]) -> Callable[[str], list[str]]:
+        def split(text: str) -> list[str]:
+            found = [part for part in text.replace(",", " ").split() if part]
+            for part in found:
+                if part not in known:
+                    raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(known)}")
+            return found
+
+        return split
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument(
+        "--workload", type=names(list(workloads(Path()))), help="by commas; all by default"
+    )
+    parser.add_argument("--cases", type=names(list(cases())), help="by commas; all by default")
+    parser.add_argument("--repeats", type=int, default=5, help="of every case, in alternation")
+    parser.add_argument("--rows", type=int, help="of each dataset; nothing is kept then")
+    parser.add_argument("--tune", action="store_true", help="try the peers' settings, keep them")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what was asked for; return the exit status."""
+    try:
+        Bench(_parse(arguments)).main()
+    except (CaseFailed, StackError, WrongScores) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
         print(
-            f"| {result.case} | {result.rows_per_s:,.0f} | {result.slowest:,.0f} to "
-            f"{result.fastest:,.0f} | {result.rows_per_s / best.rows_per_s:.2f} |"
+            "error: interrupted: servers are stopped, nothing of this workload is kept",
+            file=sys.stderr,
         )
-
-
-def _best_loop(results: Sequence[Result]) -> Result:
-    loops = [result for result in results if result.case.startswith(_LOOP)]
-    return max(loops, key=lambda result: result.rows_per_s)
-
-
-def _keep(results: Sequence[Result], repeats: int) -> None:
-    programs = ("pyarrow", "tritonclient", "prefect", "numpy")
-    ours = next(result for result in results if result.case == _OURS)
-    found = {
-        "workload": wide.MODEL,
-        "rows": wide.ROWS,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": f"python -m benchmarks.run {repeats}",
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
-        "versions": {"python": platform.python_version()}
-        | {program: version(program) for program in programs},
-        "ratio_to_best_loop": round(ours.rows_per_s / _best_loop(results).rows_per_s, 2),
-        "results": [asdict(result) for result in results],
-    }
-    path = HERE / "results" / f"{wide.MODEL}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"\n{ours.rows_per_s / _best_loop(results).rows_per_s:.2f} × the loop; kept in {path}")
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    sys.exit(main(sys.argv[1:]))

@@ -1,42 +1,43 @@
 """Score a dataset as one would write it down: read, ask, write, batch after batch.
 
-Uses Triton's HTTP client, which is faster than its gRPC client for requests of this size.
-`python -m benchmarks.cases.plain_loop DATASET OUTPUT HTTP_URL ROWS_PER_REQUEST`
+`python -m benchmarks.cases.plain_loop TASK`, in the peers' environment.
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tritonclient.http import InferenceServerClient, InferInput
+
+from benchmarks.cases.client import Client
+from benchmarks.cases.clock import timed
+from benchmarks.cases.columns import to_array, to_column
+from benchmarks.cases.task import Task
 
 
-def main(dataset: Path, output: Path, url: str, rows_per_request: int) -> None:
-    """Print rows and seconds as JSON."""
+def main(task: Task) -> None:
+    """Write one file of scores for each file of the dataset."""
+    client = Client(task)
+    output = Path(task.output)
     output.mkdir(parents=True)
-    client = InferenceServerClient(url.removeprefix("http://"))
-    rows = 0
-    start = time.perf_counter()
-    for path in sorted(dataset.glob("*.parquet")):
-        writer = None
-        for batch in pq.ParquetFile(path).iter_batches(rows_per_request):
-            features = batch.column("features").flatten().to_numpy().reshape(-1, 64)
-            asked = InferInput("features", features.shape, "FP32")
-            asked.set_data_from_numpy(features)
-            scores = client.infer("wide", [asked]).as_numpy("score")
-            scored = pa.table({"id": batch.column("id"), "score": np.ravel(scores)})
-            if writer is None:
-                writer = pq.ParquetWriter(output / path.name, scored.schema, compression="zstd")
-            writer.write_table(scored)
-            rows += len(scored)
-        if writer is not None:
-            writer.close()
-    print(json.dumps({"rows": rows, "seconds": time.perf_counter() - start}))
+    with timed():
+        for path in task.files:
+            _score_file(task, client, path, output / path.name)
+
+
+def _score_file(task: Task, client: Client, source: Path, target: Path) -> None:
+    schema = pa.schema([("id", pa.int64()), (task.output_name, _type(task.output_width))])
+    with pq.ParquetFile(source) as file, pq.ParquetWriter(target, schema, compression="zstd") as to:
+        for batch in file.iter_batches(task.knobs["batch_rows"], columns=task.read_columns):
+            columns = [batch.column(name) for name in task.columns]
+            answer = client.ask(to_array(columns, datatype=task.datatype, width=task.width))
+            scores = to_column(answer, task.output_width)
+            to.write_table(pa.table([batch.column("id"), scores], schema=schema))
+
+
+def _type(width: int) -> pa.DataType:
+    return pa.float32() if width == 1 else pa.list_(pa.float32(), width)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    main(Task.from_json(sys.argv[1]))

@@ -1,0 +1,137 @@
+"""Run the cases of one workload in alternation, on the same data and the same server."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.catalog import Case, Knobs
+from benchmarks.checking import WrongScores, check, count_rows, expected
+from benchmarks.measuring import CaseFailed, Run, run_case
+from benchmarks.servers import Platform
+from benchmarks.tuning import Tried
+from benchmarks.workloads.workload import Answers, Workload
+from cli.stack.triton import LocalTriton
+
+_ROOT = Path(__file__).parents[1]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What all repeats of a workload's cases gave."""
+
+    workload: Workload
+    """What was scored."""
+    rows: int
+    """Rows of its dataset."""
+    runs: Mapping[Case, Sequence[Run]]
+    """Each case's repeats."""
+    knobs: Mapping[Case, Knobs]
+    """The settings that each ran with."""
+
+
+class Experiment:
+    """One workload's dataset and server, on which cases are run."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        dataset: Path,
+        rows: int,
+        *,
+        triton: LocalTriton,
+        platform: Platform,
+        peers_python: Path,
+        say: Say,
+    ) -> None:
+        self._workload = workload
+        self._dataset = dataset
+        self._rows = rows
+        self._triton = triton
+        self._platform = platform
+        self._peers_python = peers_python
+        self._say = say
+        self._checked: set[tuple[str, str]] = set()
+
+    @cached_property
+    def _expected(self) -> Answers:
+        return expected(self._workload, self._dataset)
+
+    def compare(self, cases: Sequence[Case], knobs: Mapping[Case, Knobs], repeats: int) -> Outcome:
+        """Run every case once a repeat, in order; raises `CaseFailed` or `WrongScores`."""
+        runs: dict[Case, list[Run]] = {case: [] for case in cases}
+        used = dict(knobs)
+        for repeat in range(1, repeats + 1):
+            for case in cases:
+                run = self.run(case, used[case])
+                # A ceiling finds its settings in the first repeat and keeps them.
+                used[case] = run.notes.get("knobs", used[case])
+                runs[case].append(run)
+                self._say(f"  repeat {repeat}/{repeats}  {self._describe(case, run)}")
+        return Outcome(self._workload, self._rows, runs, used)
+
+    def tune(self, case: Case) -> list[Tried]:
+        """Run the case once with each of its settings; one that fails is as slow as can be."""
+        tried = []
+        for knobs in case.grid:
+            try:
+                run = self.run(case, knobs)
+            except CaseFailed as failed:
+                self._say(f"  {case.title:22} {describe_knobs(knobs)}: {failed}")
+                continue
+            tried.append(Tried(knobs, round(self._rows / run.seconds)))
+            self._say(f"  {self._describe(case, run)}  {describe_knobs(knobs)}")
+        return tried
+
+    def run(self, case: Case, knobs: Knobs) -> Run:
+        """Run the case once; the first scores that it writes are compared one by one."""
+        python = self._peers_python if case.in_peers_environment else Path(sys.executable)
+        with tempfile.TemporaryDirectory(dir=self._dataset.parent) as folder:
+            output = Path(folder) / "out"
+            task = self._workload.task(
+                self._dataset,
+                output,
+                http_url=self._triton.http_url,
+                grpc_url=self._triton.grpc_url,
+                knobs=knobs,
+            )
+            run = run_case(
+                case.title,
+                [str(python), "-m", case.module, task.to_json()],
+                environment={
+                    **self._platform.environment,
+                    "NIGHTSHIFT_TRITON_URLS": self._triton.grpc_url,
+                    "PYTHONPATH": str(_ROOT),
+                },
+                server_pid=self._triton.pid,
+                log=Path(folder) / "log",
+            )
+            if case.scores:
+                self._check(case, knobs, output)
+        return run
+
+    def _check(self, case: Case, knobs: Knobs, output: Path) -> None:
+        rows = count_rows(output)
+        if rows != self._rows:
+            raise WrongScores(f"{case.title} wrote {rows:,} rows, not {self._rows:,}")
+        key = (case.name, describe_knobs(knobs))
+        if key in self._checked:
+            return
+        self._checked.add(key)
+        try:
+            check(self._workload, output, self._expected)
+        except WrongScores as wrong:
+            raise WrongScores(f"{case.title}: {wrong}") from wrong
+
+    def _describe(self, case: Case, run: Run) -> str:
+        rate = (run.rows or self._rows) / run.seconds
+        return f"{case.title:22} {rate:12,.0f} rows/s"
+
+
+def describe_knobs(knobs: Knobs) -> str:
+    """Say how a case was set up: `batch_rows 16,384, actors 2`."""
+    return ", ".join(f"{name} {value:,}" for name, value in knobs.items()) or "as it comes"
