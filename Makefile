@@ -48,18 +48,22 @@ types: ## check types, strictly
 	@$(BIN)/mypy
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url --excludes excluded.in
+	--no-header --no-annotate --no-emit-index-url
+WITHOUT := --excludes excluded.in
 
-bench: ## compare scoring with a plain loop, both in the same run
+bench: ## compare scoring with Ray Data, Daft, Spark and a loop (WORKLOAD= CASES= REPEATS= TUNE=1)
 	@$(SET_UP) bench
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.run $(if $(WORKLOAD),--workload "$(WORKLOAD)") \
+		$(if $(CASES),--cases "$(CASES)") $(if $(REPEATS),--repeats $(REPEATS)) \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(TUNE),--tune)
 
 lock: export UV_SYSTEM_CERTS ?= true
 lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
 	@$(SET_UP) lock
-	@cd requirements && $(foreach name,bootstrap bench dev,../$(LOCK) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
-	@cd requirements && $(foreach name,demo runtime,../$(LOCK) --constraint dev.txt $(name).in -o $(name).txt &&) true
-	@cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
+	@cd requirements && ../$(LOCK) $(if $(UPGRADE),--upgrade) bench.in -o bench.txt
+	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(WITHOUT) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
+	@cd requirements && $(foreach name,demo runtime,../$(LOCK) $(WITHOUT) --constraint dev.txt $(name).in -o $(name).txt &&) true
+	@cd requirements && ../$(LOCK) $(WITHOUT) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
 	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
