@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Self
 
-from cli.stack.process import LOOPBACK, GuardedProcess, Startable, listen_on
+from cli.stack.process import LOOPBACK, GuardedProcess, LocalServer, listen_on
 
 _NAME = "Prefect"
 _ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def _without_prefect(environment: os._Environ[str]) -> dict[str, str]:
     return {k: v for k, v in environment.items() if not k.startswith("PREFECT_")}
 
 
-class LocalPrefect(Startable):
+class LocalPrefect(LocalServer):
     """A Prefect server on loopback whose history is kept in a folder. A context manager.
 
     The folder's database is a copy of the template that the set-up migrated; without one the
@@ -74,6 +74,7 @@ class LocalPrefect(Startable):
 
         The deadline is three times the slowest start seen on two busy cores, with migrations.
         """
+        super().__init__(_NAME)
         self._wanted_home = home.absolute()
         self._home = self._wanted_home
         self._template = template
@@ -81,7 +82,6 @@ class LocalPrefect(Startable):
         self._port = port
         self._ready_deadline_s = ready_deadline_s
         self._grace_s = grace_s
-        self._process: GuardedProcess | None = None
 
     @property
     def home(self) -> Path:
@@ -91,9 +91,7 @@ class LocalPrefect(Startable):
     @property
     def port(self) -> int:
         """Where it listens; known once started."""
-        if self._port is None:
-            raise RuntimeError(f"{_NAME} was not started")
-        return self._port
+        return self._known(self._port)
 
     @property
     def url(self) -> str:
@@ -104,13 +102,6 @@ class LocalPrefect(Startable):
     def api_url(self) -> str:
         """`PREFECT_API_URL` of this server's clients."""
         return f"{self.url}/api"
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        if self._process is None:
-            raise RuntimeError(f"{_NAME} was not started")
-        return self._process.pid
 
     @property
     def log(self) -> Path:
@@ -204,11 +195,6 @@ class LocalPrefect(Startable):
             return False
         finally:
             connection.close()
-
-    def stop(self) -> None:
-        """End the server; its history stays. Safe to repeat."""
-        if self._process is not None:
-            self._process.stop()
 
 
 def _lock_folder(folder: Path) -> IO[bytes] | None:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from cli.stack.errors import PortTaken, ServerEnded, ServerNotReady
+
+T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 _GUARD = Path(__file__).with_name("guard.py")
@@ -197,3 +199,27 @@ class GuardedProcess(Startable):
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.lower().startswith("error:")]
         return " | ".join(errors[-1:] or lines[-_LAST_LINES:]) or "(nothing)"
+
+
+class LocalServer(Startable):
+    """A server of its own under a guard."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._process: GuardedProcess | None = None
+
+    @property
+    def pid(self) -> int:
+        """The server's own process id, not its guard's."""
+        return self._known(self._process).pid
+
+    def stop(self) -> None:
+        """End the server; what it keeps on disk stays. Safe to repeat."""
+        if self._process is not None:
+            self._process.stop()
+
+    def _known(self, value: T | None) -> T:
+        """Return what is known once the server was started."""
+        if value is None:
+            raise RuntimeError(f"{self._name} was not started")
+        return value

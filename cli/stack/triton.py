@@ -13,7 +13,7 @@ from cli.stack.errors import ServerEnded
 from cli.stack.process import (
     LOOPBACK,
     GuardedProcess,
-    Startable,
+    LocalServer,
     free_ports,
     port_is_free,
     require_free,
@@ -37,7 +37,7 @@ class TritonPorts:
     """Prometheus metrics."""
 
 
-class LocalTriton(Startable):
+class LocalTriton(LocalServer):
     """A Triton server on loopback, with explicit model control, that never outlives us.
 
     A context manager. `stop` leaves no process and nothing in /dev/shm; neither does this
@@ -62,6 +62,7 @@ class LocalTriton(Startable):
         `models` are loaded at start and awaited. Backends and the log are kept in `state_dir`.
         Without `ports` free ones are taken. `grace_s` is longer than Triton's own exit timeout.
         """
+        super().__init__(_NAME)
         self._repository = model_repository
         self._wheel = TritonWheel.find(env_dir)
         self._models = tuple(models)
@@ -72,15 +73,12 @@ class LocalTriton(Startable):
         self._extra = tuple(extra_arguments)
         self._find_ports = find_ports
         self._identity = f"nightshift-{os.getpid()}-{secrets.token_hex(4)}"
-        self._process: GuardedProcess | None = None
         self._ports: TritonPorts | None = ports
 
     @property
     def ports(self) -> TritonPorts:
         """Where it listens; known once started."""
-        if self._ports is None:
-            raise RuntimeError(f"{_NAME} was not started")
-        return self._ports
+        return self._known(self._ports)
 
     @property
     def grpc_url(self) -> str:
@@ -91,13 +89,6 @@ class LocalTriton(Startable):
     def http_url(self) -> str:
         """`http://host:port` of the V2 REST protocol."""
         return f"http://{LOOPBACK}:{self.ports.http}"
-
-    @property
-    def pid(self) -> int:
-        """The process id of tritonserver itself."""
-        if self._process is None:
-            raise RuntimeError(f"{_NAME} was not started")
-        return self._process.pid
 
     @property
     def shm_prefix(self) -> str:
@@ -203,8 +194,3 @@ class LocalTriton(Startable):
             return answer.status, answer.read()
         finally:
             connection.close()
-
-    def stop(self) -> None:
-        """End the server; safe to repeat."""
-        if self._process is not None:
-            self._process.stop()
