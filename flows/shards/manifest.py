@@ -11,6 +11,7 @@ from flows.shards.commit import PartRecord
 from flows.shards.errors import NoSuchObject, OutputOccupied
 from flows.shards.fingerprint import Fingerprint
 from flows.shards.object_store import ObjectInfo, ObjectStore
+from flows.shards.provenance import PartOrigin
 
 MANIFEST_KEY = "_manifest.json"
 """The file that publishes an output."""
@@ -29,10 +30,8 @@ class Cut(BaseModel):
     """Most uncompressed bytes of a shard."""
 
 
-class ManifestPart(BaseModel):
+class ManifestPart(PartOrigin):
     """One part, with where its rows come from."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     key: str
     """Path below the output's root."""
@@ -40,38 +39,8 @@ class ManifestPart(BaseModel):
     """Size of the object."""
     etag: str
     """Identity of the object when it was published."""
-    shard: int
-    """Position in the plan."""
-    source: str
-    """Input file, below the dataset's root."""
-    source_etag: str
-    """Identity of its content."""
-    group_start: int
-    """First row group."""
-    group_stop: int
-    """First row group not included."""
-    row_start: int
-    """Position in the file of the first row."""
-    rows_in: int
-    """Rows read."""
-    rows_ok: int
-    """Rows in the part."""
-    rows_quarantined: int
-    """Rows in the quarantine object."""
-    quarantine: str | None
-    """The quarantine object; None when no row failed."""
     quarantine_bytes: int
     """Size of the quarantine object; 0 without one."""
-    reasons: dict[str, int]
-    """Quarantined rows by reason."""
-    write_id: str
-    """The attempt that wrote it."""
-    attempt: int
-    """Which try of the shard that was."""
-    written_at: datetime
-    """When, in UTC."""
-    timings: dict[str, float]
-    """Seconds spent, by stage."""
 
 
 class Manifest(BaseModel):
@@ -169,7 +138,7 @@ def _part(record: PartRecord, quarantine_bytes: Mapping[str, int]) -> ManifestPa
         bytes=record.size,
         etag=record.etag,
         quarantine_bytes=quarantine_bytes[own.quarantine] if own.quarantine is not None else 0,
-        **own.model_dump(exclude={"fingerprint", "model", "model_digest", "outputs"}),
+        **own.model_dump(include=set(PartOrigin.model_fields)),
     )
 
 

@@ -14,15 +14,13 @@ FOOTER_KEY = "nightshift.part"
 """Key of the Parquet footer's metadata under which the JSON stands."""
 
 
-class Provenance(BaseModel):
-    """Everything that a committed part says of itself: the record of its commit."""
+class PartOrigin(BaseModel):
+    """Where a part's rows come from, and what became of them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     write_id: str
     """Which attempt wrote it; no two attempts share one."""
-    fingerprint: str
-    """Digest of the job's fingerprint, in hex."""
     shard: int
     """Position in the plan, from 0."""
     source: str
@@ -43,20 +41,27 @@ class Provenance(BaseModel):
     """Rows in the quarantine object."""
     quarantine: str | None
     """The quarantine object that counts, below the output's root; None when no row failed."""
-    model: str
-    """The model version, `NAME@3`."""
-    model_digest: str
-    """Digest of the model version."""
     attempt: int
     """Which try of the shard it was, from 1."""
     written_at: datetime
     """When the part was finished, in UTC, before it was committed."""
     reasons: dict[str, int] = {}
     """Quarantined rows by reason."""
-    outputs: dict[str, Any] = {}
-    """Profile of each output column, as the scorer made it: JSON values only."""
     timings: dict[str, float] = {}
     """Seconds spent, by stage."""
+
+
+class Provenance(PartOrigin):
+    """Everything that a committed part says of itself: the record of its commit."""
+
+    fingerprint: str
+    """Digest of the job's fingerprint, in hex."""
+    model: str
+    """The model version, `NAME@3`."""
+    model_digest: str
+    """Digest of the model version."""
+    outputs: dict[str, Any] = {}
+    """Profile of each output column, as the scorer made it: JSON values only."""
 
     @classmethod
     def of(
