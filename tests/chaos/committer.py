@@ -35,6 +35,8 @@ class Race:
     """Where the parts go."""
     scratch: Path
     """Where each process builds its own."""
+    processes: int
+    """Those that race."""
     rounds: int
     """Parts to commit, one after the other."""
     seed: str
@@ -72,13 +74,13 @@ class Finish:
 
 
 def run(race: Race, name: str, start: Barrier, put: Barrier) -> None:
-    """Commit one part in each round, while others do the same; writes `NAME.jsonl`.
+    """Commit one part in each round while others do; tells what came of it in a file of its name.
 
     At `start` the processes meet their watcher before and after each round, at `put` each other.
     """
     try:
         store = race.place.open()
-        with (race.scratch / f"{name}.jsonl").open("w") as told:
+        with (race.scratch / name).open("w") as told:
             for number in range(race.rounds):
                 path = race.scratch / f"{name}.parquet"
                 write_id = build_part(path, number, race.fingerprint(number))
