@@ -14,12 +14,10 @@ from inference.jobs import BatchJob
 from tests.chaos.checker import Expected
 from tests.chaos.jobs.front import S3Front
 from tests.chaos.jobs.runner import JobRunner, RunningJob
-from tests.chaos.jobs.witness import Witness
+from tests.chaos.jobs.witness import MODEL, Witness
 from tests.chaos.objects import Found, read_bucket, read_folder
 from tests.flows.workplace import Workplace
 from tests.servers.s3 import S3Endpoint
-
-MODEL = "witness"
 
 
 @dataclass(frozen=True, slots=True)

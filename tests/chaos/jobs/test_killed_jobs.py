@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from cli.stack.prefect_server import LocalPrefect
-from cli.stack.process import free_ports
-from cli.stack.triton import LocalTriton, TritonPorts
+from cli.stack.triton import LocalTriton
 from tests.chaos.jobs.front import S3Front
 from tests.chaos.jobs.killing import Siege, Toll
 from tests.chaos.jobs.lake import write_lake
 from tests.chaos.jobs.runner import JobRunner
-from tests.chaos.jobs.site import MODEL, Site
-from tests.chaos.jobs.witness import MODELS, Witness
+from tests.chaos.jobs.site import Site
+from tests.chaos.jobs.witness import MODEL, Witness
 from tests.chaos.seeds import Chaos
 from tests.flows.workplace import PLATFORM_MARKS, S3Workplace, Workplace
 from tests.servers.s3 import S3Endpoint
@@ -26,38 +25,19 @@ SHARD_ROWS, IN_FLIGHT = 2000, 2
 
 
 @pytest.fixture
-def witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Witness:
-    """A journal; servers started from here on write to it."""
-    for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_S3")]:
-        monkeypatch.delenv(name)
-    witness = Witness(tmp_path)
-    for name, value in witness.environment.items():
-        monkeypatch.setenv(name, value)
-    witness.order(pause_s=0.025)
-    return witness
-
-
-@pytest.fixture
-def mortal(witness: Witness, triton_env: Path, servers_dir: Path) -> Iterator[LocalTriton]:
-    """A Triton that may be killed, and starts again on the same ports."""
-    ports = TritonPorts(*free_ports(3))
-    with LocalTriton(
-        MODELS, triton_env, models=[MODEL], ports=ports, state_dir=servers_dir, grace_s=0.5
-    ) as server:
-        yield server
-
-
-@pytest.fixture
 def site(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    mortal: LocalTriton,
+    witnessed: LocalTriton,
     witness: Witness,
     prefect_api: LocalPrefect,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
     """A site as the parameter says: `local`, `s3`, or `careless`."""
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("NIGHTSHIFT_S3")]:
+        monkeypatch.delenv(name)
+    witness.order(pause_s=0.025)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     bucket, front = None, None
@@ -70,7 +50,7 @@ def site(
             front = running.enter_context(S3Front(bucket.url, tmp_path))
             reached = S3Endpoint(front.url, bucket.bucket)
             workplace = S3Workplace(tmp_path, monkeypatch.setenv, reached)
-        workplace.serve(mortal.grpc_url)
+        workplace.serve(witnessed.grpc_url)
         workplace.configure(
             database_url=f"sqlite:///{tmp_path / 'registry.db'}",
             shard_rows=SHARD_ROWS,
@@ -80,12 +60,14 @@ def site(
             breaker_open_s=0.3,
             probe_interval_s=0.2,
         )
-        workplace.register(MODEL, MODEL, x=["number", "value"])
-        expected = write_lake(tmp_path / "lake", files=3, rows=4 * SHARD_ROWS, group_rows=1000)
-        workplace.upload()
         environment = prefect_api.client_environment() | {"TMPDIR": str(temporary)}
         runner = running.enter_context(JobRunner(environment, tmp_path / "jobs.log"))
-        yield Site(workplace, mortal, witness, runner, temporary, expected, bucket, front)
+        workplace.register(MODEL, MODEL, x=["number", "value"])
+        rows = 4 * SHARD_ROWS
+        lake = write_lake(tmp_path / "lake", files=3, rows=rows, group_rows=1000, null_every=700)
+        workplace.upload()
+        expected = lake.expected()
+        yield Site(workplace, witnessed, witness, runner, temporary, expected, bucket, front)
 
 
 def besiege(site: Site, chaos: Chaos, kills: int) -> Toll:
@@ -112,7 +94,7 @@ def besiege(site: Site, chaos: Chaos, kills: int) -> Toll:
 @pytest.mark.parametrize("site", ["local"], indirect=True)
 def test_in_a_folder(site: Site, chaos: Chaos) -> None:
     """SIGKILL of the job and of Triton, at seeded moments and at fail-points."""
-    toll = besiege(site, chaos, chaos.count(60, sample=2))
+    toll = besiege(site, chaos, chaos.count(60, sample=1))
     assert toll.stale == 0
     chaos.tell(str(toll))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+MODEL = "witness"
 MODELS = Path(__file__).parent / "models"
 
 
