@@ -108,6 +108,7 @@ def _scoring_job(
         allow_non_finite=job.allow_non_finite,
         pool=runtime.pool,
         buffers=runtime.buffers,
+        readers=runtime.readers,
         budget=budget,
         progress=progress,
         scratch=scratch_folder(plan.output, runtime.files, plan.fingerprint.digest),

@@ -1,14 +1,14 @@
 """Turn the rows of a shard into encoded microbatches, in the order of the file."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from flows.gathering import Gathering
 from flows.settings import ScoringSettings
-from flows.shards.encode import Encoded, encode
+from flows.shards.encode import Allocate, Encoded
 from flows.shards.mapping import Mapping
 from flows.shards.object_store import ObjectStore
 from flows.shards.reader import read_shard
@@ -59,6 +59,8 @@ class MicrobatchSize:
 
     rows: int
     """Most rows."""
+    read_rows: int
+    """Most rows that are decoded at a time."""
     buffer_bytes: int
     """Bytes that their fixed-size inputs take; 0 when none has a fixed size."""
 
@@ -80,15 +82,24 @@ def microbatch_size(
             fixed += math.prod(encoder.row_shape) * numpy_dtype(encoder.spec.datatype).itemsize
         else:
             unknown += _UNKNOWN_BYTES
-    by_bytes = settings.microbatch_bytes // max(fixed + unknown, 1)
-    if row_bytes > _FAT * (fixed + unknown):
+    wide = max(fixed + unknown, 1)
+    by_bytes = settings.microbatch_bytes // wide
+    if row_bytes > _FAT * wide:
         by_bytes = _power_of_two(settings.microbatch_bytes // row_bytes)
     limits = [by_bytes, settings.microbatch_max_rows]
     if max_batch_size:
         limits.append(max_batch_size * _REQUESTS)
     rows = max(1, min(limits))
     slack = _ALIGNMENT * len(mapping.encoders)
-    return MicrobatchSize(rows, rows * fixed + slack if fixed else 0)
+    return MicrobatchSize(
+        rows,
+        read_rows=rows if _is_ragged(mapping) else min(rows, settings.read_bytes // wide or 1),
+        buffer_bytes=rows * fixed + slack if fixed else 0,
+    )
+
+
+def _is_ragged(mapping: Mapping) -> bool:
+    return any(encoder.is_ragged for encoder in mapping.encoders)
 
 
 def _power_of_two(number: int) -> int:
@@ -100,41 +111,68 @@ class MicrobatchReader:
     """Read a shard microbatch by microbatch; to be used from one thread at a time."""
 
     def __init__(
-        self, store: ObjectStore, shard: Shard, mapping: Mapping, *, rows: int, watch: Stopwatch
+        self,
+        store: ObjectStore,
+        shard: Shard,
+        mapping: Mapping,
+        *,
+        size: MicrobatchSize,
+        watch: Stopwatch,
     ) -> None:
         self._mapping = mapping
         self._shard = shard
+        self._size = size
         self._watch = watch
         self._row = shard.row_start
-        self._batches = read_shard(store, shard, mapping.read_columns, batch_rows=rows)
+        self._groups = self._split if _is_ragged(mapping) else self._gather
+        columns = mapping.read_columns
+        self._batches = read_shard(store, shard, columns, batch_rows=size.read_rows)
 
     def next(self, buffer: Buffer) -> Microbatch | None:
         """Return the next rows, with inputs of fixed size in `buffer`; None at the end.
 
         Raises the errors of `read_shard`.
         """
-        with self._watch.stage("read"):
-            batch = next(self._batches, None)
-        if batch is None:
+        groups = self._groups(lambda _, shape, dtype: buffer.allocate(shape, dtype))
+        rows = sum(len(group.rows) for group in groups)
+        if not rows:
             return None
-        with self._watch.stage("encode"):
-            groups = tuple(self._groups(batch, buffer))
-        row_start, self._row = self._row, self._row + batch.num_rows
-        return Microbatch(row_start, batch.num_rows, groups)
+        row_start, self._row = self._row, self._row + rows
+        return Microbatch(row_start, rows, groups)
 
     def close(self) -> None:
         """Let go of the file."""
         self._batches.close()
 
-    def _groups(self, batch: pa.RecordBatch, buffer: Buffer) -> Iterator[Group]:
-        selections = split_by_length(batch, self._mapping)
-        for rows in selections:
-            source = batch if len(selections) == 1 else take_batch(batch, rows)
-            encoded = encode(
-                source,
-                self._mapping,
-                partitions=self._shard.file.partitions,
-                allocate=buffer.allocate if buffer.size else None,
+    def _read(self) -> pa.RecordBatch | None:
+        with self._watch.stage("read"):
+            return next(self._batches, None)
+
+    def _gather(self, allocate: Allocate) -> tuple[Group, ...]:
+        """Make one group of as many record batches as fit."""
+        partitions, most = self._shard.file.partitions, self._size.rows
+        gathering = Gathering(self._mapping, partitions, rows=most, allocate=allocate)
+        while gathering.rows + self._size.read_rows <= most and (batch := self._read()):
+            with self._watch.stage("encode"):
+                gathering.add(batch)
+        if not gathering.rows:
+            return ()
+        rows = np.arange(gathering.rows)
+        return (Group(rows, gathering.source(), gathering.encoded()),)
+
+    def _split(self, allocate: Allocate) -> tuple[Group, ...]:
+        """Make a group of each shape that the rows of the next record batch have."""
+        batch = self._read()
+        if batch is None:
+            return ()
+        with self._watch.stage("encode"):
+            return tuple(
+                self._group(batch, rows, allocate) for rows in split_by_length(batch, self._mapping)
             )
-            # What was read for the inputs alone is let go: it is the most of a wide row.
-            yield Group(rows, source.select(list(self._mapping.kept_columns)), encoded)
+
+    def _group(self, batch: pa.RecordBatch, rows: np.ndarray, allocate: Allocate) -> Group:
+        alike = batch if len(rows) == batch.num_rows else take_batch(batch, rows)
+        partitions = self._shard.file.partitions
+        gathering = Gathering(self._mapping, partitions, rows=len(rows), allocate=allocate)
+        gathering.add(alike)
+        return Group(rows, gathering.source(), gathering.encoded())

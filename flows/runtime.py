@@ -1,6 +1,7 @@
 """Open what a scoring process works with: registry, pool, buffers. Its composition root."""
 
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ class Runtime:
     """The Triton servers."""
     buffers: BufferPool
     """Memory for inputs, shared with servers on this host."""
+    readers: Executor
+    """Threads that decode. They are few, and the same throughout: an allocator keeps memory by
+    thread, so a shard that is decoded by one thread after another touches several times as much."""
     scoring: ScoringSettings
     """How much is done at a time."""
     files: ShardSettings
@@ -46,7 +50,8 @@ async def open_runtime() -> AsyncIterator[Runtime]:
     """
     _choose_allocator()
     store = open_store(RegistrySettings())
-    inference = InferenceSettings()
+    inference, scoring = InferenceSettings(), ScoringSettings()
+    readers = ThreadPoolExecutor(scoring.shards_in_flight, thread_name_prefix="read")
     try:
         servers = [TritonServer(url, settings=inference) for url in inference.triton_urls]
         async with Pool(servers, inference) as pool:
@@ -57,7 +62,8 @@ async def open_runtime() -> AsyncIterator[Runtime]:
                     catalog=Catalog(store),
                     pool=pool,
                     buffers=buffers,
-                    scoring=ScoringSettings(),
+                    readers=readers,
+                    scoring=scoring,
                     files=ShardSettings(),
                     s3=S3Settings(),
                     utc_now=lambda: datetime.now(UTC),
@@ -65,6 +71,7 @@ async def open_runtime() -> AsyncIterator[Runtime]:
             finally:
                 await buffers.close()
     finally:
+        readers.shutdown()
         store.close()
 
 

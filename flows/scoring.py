@@ -23,7 +23,7 @@ from flows.shards.quarantine import quarantine_key, write_quarantine
 from flows.shards.row_lengths import restore_order
 from flows.shards.types import QuarantinedRow, ScoredBatch, Shard
 from flows.stopwatch import Stopwatch
-from flows.threads import in_thread
+from flows.threads import in_pool, in_thread
 from inference.shared_memory import Buffer
 
 
@@ -88,12 +88,12 @@ class _Attempt:
         """Read microbatches and send each on its way."""
         job = self._job
         reader = MicrobatchReader(
-            job.dataset.store, self._shard, job.mapping, rows=self._size.rows, watch=self._watch
+            job.dataset.store, self._shard, job.mapping, size=self._size, watch=self._watch
         )
         with closing(reader):
             while True:
                 buffer = await self._lease()
-                microbatch = await in_thread(reader.next, buffer)
+                microbatch = await in_pool(job.readers, reader.next, buffer)
                 if microbatch is None:
                     break
                 await self._answers.put(stages.create_task(self._infer(microbatch, buffer)))

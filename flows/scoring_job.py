@@ -1,6 +1,7 @@
 """Hold what all shards of a job share."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +39,8 @@ class ScoringJob:
     """The servers."""
     buffers: BufferPool
     """Memory for inputs, shared with the servers where that is possible."""
+    readers: Executor
+    """Threads that decode, one for each shard in flight."""
     budget: ErrorBudget
     """How many rows may still be quarantined."""
     progress: JobProgress

@@ -16,8 +16,8 @@ from flows.shards.row_lengths import common_lengths
 from flows.shards.row_selection import filter_rows
 from flows.shards.types import Scalar
 
-Allocate = Callable[[tuple[int, ...], np.dtype], np.ndarray]
-"""Gives a C-contiguous array of a shape and dtype, for example inside shared memory."""
+Allocate = Callable[[str, tuple[int, ...], np.dtype], np.ndarray]
+"""Gives a C-contiguous array for an input of a shape and dtype, as inside shared memory."""
 
 _ROWS_AT_ONCE = 1024
 """Rows that are stacked at a time: 1,024 rows of 64 FP32 are 256 KiB, which stays in a core's
@@ -64,7 +64,7 @@ def encode(
 
     `partitions` are the values of the file's partition columns. Without `allocate` an input is a
     view of the batch where one column of the right type has no nulls, else a new array; with it,
-    every input but BYTES is written into what `allocate(shape, dtype)` returns. Raises
+    every input but BYTES is written into what `allocate(name, shape, dtype)` returns. Raises
     `MixedLengths` when `split_by_length` was due first.
     """
     columns = _columns(batch, mapping, partitions)
@@ -148,7 +148,8 @@ def _encode_input(
     in_place = allocate is not None and dtype.kind != "O"
     if len(parts) == 1 and not in_place:
         return np.ascontiguousarray(parts[0].astype(dtype, copy=False)).reshape(shape)
-    whole = allocate(shape, dtype) if allocate and in_place else np.empty(shape, dtype)
+    name = encoder.spec.name
+    whole = allocate(name, shape, dtype) if allocate and in_place else np.empty(shape, dtype)
     _stack(parts, whole.reshape(rows, -1) if rows else whole.reshape(0, 1))
     return whole
 

@@ -63,7 +63,9 @@ def _read_group(
 ) -> Iterator[pa.RecordBatch]:
     key = shard.file.key
     rows = 0
-    batches = parquet.iter_batches(batch_rows, row_groups=[group], columns=list(columns))
+    batches = parquet.iter_batches(
+        batch_rows, row_groups=[group], columns=list(columns), use_threads=False
+    )
     try:
         for batch in batches:
             rows += batch.num_rows

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,6 +123,7 @@ class Bench:
         self.buffers = buffers
         self.scoring = scoring
         self.files = files
+        self.readers = ThreadPoolExecutor(scoring.shards_in_flight)
 
     def plan(self, job: BatchJob, version: ModelVersion) -> JobPlan:
         """Plan a job and claim its output."""
@@ -138,6 +140,7 @@ class Bench:
             allow_non_finite=job.allow_non_finite,
             pool=self.pool,
             buffers=self.buffers,
+            readers=self.readers,
             budget=ErrorBudget(
                 total_rows=plan.rows,
                 max_fraction=job.max_quarantined_fraction,

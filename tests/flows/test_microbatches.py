@@ -13,9 +13,13 @@ MIB = 1 << 20
 
 def mapping(datatype: str, column: pa.DataType) -> Mapping:
     """One input of one value a row."""
-    signature = Signature((TensorSpec("x", datatype, (-1, 1)),), (TensorSpec("y", "FP32", (-1,)),))
+    return compiled(TensorSpec("x", datatype, (-1, 1)), column)
+
+
+def compiled(spec: TensorSpec, column: pa.DataType) -> Mapping:
+    """One input, fed by a column of its name."""
     return compile_mapping(
-        signature,
+        Signature((spec,), (TensorSpec("y", "FP32", (-1,)),)),
         pa.schema([("x", column)]),
         pa.schema([]),
         columns={},
@@ -52,3 +56,14 @@ def test_a_model_with_small_batches_gets_a_few_of_them() -> None:
     number = mapping("FP32", pa.float32())
     size = microbatch_size(number, ScoringSettings(), max_batch_size=16, row_bytes=8)
     assert size.rows == 128
+
+
+def test_a_microbatch_is_decoded_in_pieces_that_fit_a_cache() -> None:
+    """Pieces are at most 2 MiB of inputs; where shapes vary, a microbatch is read at once."""
+    wide = compiled(TensorSpec("x", "FP32", (-1, 64)), pa.list_(pa.float32(), 64))
+    ragged = compiled(TensorSpec("x", "FP32", (-1, -1)), pa.list_(pa.float32()))
+    settings = ScoringSettings(microbatch_bytes=8 * MIB, read_bytes=2 * MIB)
+    size = microbatch_size(wide, settings, max_batch_size=0, row_bytes=256)
+    assert (size.rows, size.read_rows) == (32_768, 8_192)
+    size = microbatch_size(ragged, settings, max_batch_size=0, row_bytes=256)
+    assert size.rows == size.read_rows

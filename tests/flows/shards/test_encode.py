@@ -114,7 +114,7 @@ def test_inputs_are_written_into_the_memory_that_is_lent() -> None:
     """Shared memory takes the accepted rows without another copy; BYTES cannot lie in it."""
     lent: list[np.ndarray] = []
 
-    def allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    def allocate(_: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         lent.append(np.full(shape, -1, dtype))
         return lent[-1]
 
