@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cli.registration import Notes, register_file
+from cli.registration import Notes, lay_out_file, register_file
 from cli.settings import LocalSettings
 from examples.flights.train import FEATURES, OUTPUT, Trained, score
 from inference.settings import InferenceSettings
@@ -33,12 +33,10 @@ def test_every_score_is_that_of_onnxruntime_bit_for_bit(
     server = triton_factory(local.repository_dir)
     version = register_file(
         Catalog(MemoryStore()),
-        "flights",
-        trained.onnx,
+        lay_out_file("flights", trained.onnx, local),
         urls=(server.grpc_url,),
         notes=Notes(columns={"features": FEATURES}, description="", by=""),
         settings=InferenceSettings(),
-        local=local,
     )
     assert version.signature.inputs == (TensorSpec("features", "FP32", (-1, len(FEATURES))),)
     assert version.signature.outputs == (TensorSpec(OUTPUT, "FP32", (-1, 1)),)
