@@ -19,6 +19,22 @@ class RepositoryEntry:
     """`READY`, `UNAVAILABLE`, `LOADING`, `UNLOADING` or empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelStatistics:
+    """What a server has done with a model since it loaded it, whoever asked."""
+
+    requests: int
+    """Requests answered."""
+    inside_s: float
+    """Seconds that those requests spent inside the server, summed over them."""
+    queue_s: float
+    """Seconds of these that they waited for an instance of the model."""
+    busy_s: float
+    """Seconds that instances worked, summed over them: a merged execution counts once."""
+    instances: int
+    """Instances of the model: how many executions can run at the same time."""
+
+
 class Server(Protocol):
     """One server of a pool. Every method may be called concurrently from one event loop.
 
@@ -57,6 +73,13 @@ class Server(Protocol):
 
     async def metadata_digest(self, model: str, version: str) -> str:
         """Return `metadata-sha256:…` of what the server says that determines the answers."""
+        ...
+
+    async def statistics(self, model: str, version: str) -> ModelStatistics:
+        """Read what the server has done with the model; raises `ModelNotReady`.
+
+        An answer is counted some time after it was sent.
+        """
         ...
 
     async def load(self, model: str) -> None:

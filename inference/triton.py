@@ -22,7 +22,7 @@ from inference.errors import (
     UnknownModel,
 )
 from inference.failures import failure
-from inference.server import RepositoryEntry
+from inference.server import ModelStatistics, RepositoryEntry
 from inference.settings import InferenceSettings
 from inference.tensors import InferAnswer, InferRequest
 from registry.domain import Signature, TensorSpec
@@ -133,6 +133,22 @@ class TritonServer:
         canonical = json.dumps(said, sort_keys=True).encode()
         return f"metadata-sha256:{hashlib.sha256(canonical).hexdigest()}"
 
+    async def statistics(self, model: str, version: str) -> ModelStatistics:
+        """Read what the server has done with the model; see `Server.statistics`."""
+        about = {"name": model, "version": version}
+        # Asked first: it says of an unknown model that it is unknown, statistics that it is wrong.
+        config = await self._control("ModelConfig", service_pb2.ModelConfigRequest(**about))
+        question = service_pb2.ModelStatisticsRequest(**about)
+        (said,) = (await self._control("ModelStatistics", question)).model_stats
+        groups = config.config.instance_group
+        return ModelStatistics(
+            requests=said.inference_stats.success.count,
+            inside_s=said.inference_stats.success.ns / 1e9,
+            queue_s=said.inference_stats.queue.ns / 1e9,
+            busy_s=sum(map(_execution_ns, said.batch_stats)) / 1e9,
+            instances=sum(group.count * max(len(group.gpus), 1) for group in groups),
+        )
+
     async def load(self, model: str) -> None:
         """Have the server load the model, or load it again; raises `UnknownModel`."""
         question = service_pb2.RepositoryModelLoadRequest(model_name=model)
@@ -225,6 +241,11 @@ class TritonServer:
             raise ServerUnreachable(
                 f"{self._url}: the connection is closed", server=self._url
             ) from error
+
+
+def _execution_ns(batch: Any) -> int:
+    """Sum the phases of the executions of one size."""
+    return int(batch.compute_input.ns + batch.compute_infer.ns + batch.compute_output.ns)
 
 
 def _spec(tensor: Any) -> TensorSpec:

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from inference import errors
-from inference.server import RepositoryEntry, Server
+from inference.server import ModelStatistics, RepositoryEntry, Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest, check_answer
 from inference.triton import TritonServer
@@ -49,6 +49,7 @@ async def test_a_server_keeps_the_port(server: Server) -> None:
     One test, because a real server takes seconds to start.
     """
     await _answers_what_its_signature_promises(server)
+    await _counts_what_it_does(server)
     await _refuses_what_it_does_not_serve(server)
     await _unloads_and_loads(server)
     await _closes(server)
@@ -68,6 +69,26 @@ async def _answers_what_its_signature_promises(server: Server) -> None:
     assert digest == await server.metadata_digest("faulty", "1")
 
 
+async def _counts_what_it_does(server: Server) -> None:
+    before = await _counted(server, 1)
+    for _ in range(3):
+        await server.infer(doubles(), timeout_s=5)
+    after = await _counted(server, 4)
+    assert (before.requests, after.requests, after.instances) == (1, 4, 1)
+    assert 0 <= before.busy_s <= after.busy_s <= after.inside_s
+    assert 0 <= before.queue_s <= after.queue_s <= after.inside_s
+
+
+async def _counted(server: Server, requests: int) -> ModelStatistics:
+    """Return the statistics with so many requests in them: Triton answers first, then counts."""
+    end = time.monotonic() + 10
+    while True:
+        found = await server.statistics("faulty", "1")
+        if found.requests >= requests or time.monotonic() > end:
+            return found
+        await asyncio.sleep(0.05)
+
+
 async def _refuses_what_it_does_not_serve(server: Server) -> None:
     for missing in (doubles(model="nope"), doubles(version="7")):
         assert not await server.model_ready(missing.model, missing.version)
@@ -78,6 +99,8 @@ async def _refuses_what_it_does_not_serve(server: Server) -> None:
             await server.signature(missing.model, missing.version)
         with pytest.raises(errors.ModelNotReady):
             await server.metadata_digest(missing.model, missing.version)
+        with pytest.raises(errors.ModelNotReady):
+            await server.statistics(missing.model, missing.version)
     with pytest.raises(errors.SignatureMismatch):
         await server.signature("rowless", "1")
     with pytest.raises(errors.UnknownModel):

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from inference.errors import (
     SignatureMismatch,
     UnknownModel,
 )
-from inference.server import RepositoryEntry
+from inference.server import ModelStatistics, RepositoryEntry
 from inference.tensors import Array, InferAnswer, InferRequest
 from registry.domain import Signature, TensorSpec
 
@@ -55,6 +55,7 @@ class ScriptedServer:
         self.delay_s = 0.0
         """Time that an answer takes."""
         self.asked: list[InferRequest] = []
+        self.answered: Counter[str] = Counter()
         self.running = 0
         self.most_running = 0
         self.cancelled = 0
@@ -92,6 +93,11 @@ class ScriptedServer:
     async def metadata_digest(self, model: str, version: str) -> str:
         said = repr((model, version, self._served(model, version).signature))
         return f"metadata-sha256:{hashlib.sha256(said.encode()).hexdigest()}"
+
+    async def statistics(self, model: str, version: str) -> ModelStatistics:
+        self._served(model, version)
+        spent_s = self.answered[model] * self.delay_s
+        return ModelStatistics(self.answered[model], spent_s, 0.0, spent_s, 1)
 
     async def load(self, model: str) -> None:
         self._check_reachable()
@@ -131,4 +137,5 @@ class ScriptedServer:
             raise self.faults.popleft()
         if set(request.inputs) != {spec.name for spec in model.signature.inputs}:
             raise RequestRejected(f"{self.url}: unexpected input", server=self.url)
+        self.answered[request.model] += 1
         return InferAnswer(model.answer(request.inputs), self.url)

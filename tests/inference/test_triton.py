@@ -27,7 +27,7 @@ INVALID, INTERNAL, UNKNOWN, UNSUPPORTED, NOT_FOUND, UNAVAILABLE, EXISTS, CANCELL
 RAISES, OUT_OF_MEMORY = -10, -12
 SHORT, FLOAT64, WIDE, EMPTY = -20, -21, -22, -23
 NAN, INFINITE = -30, -31
-SLEEPS_A_MINUTE = -61_000
+SLEEPS_200_MS, SLEEPS_A_MINUTE = -1_200, -61_000
 
 
 @pytest_asyncio.fixture
@@ -318,3 +318,17 @@ async def test_inputs_in_a_mapped_buffer_are_read_there(server: TritonServer) ->
         assert server.maps(buffer.name) is not lost
     await server.unmap_buffer(buffer.name)
     assert not await server.map_buffer("nowhere", "/nowhere", 64)
+
+
+async def test_statistics_tell_waiting_from_working(server: TritonServer) -> None:
+    """One instance works for as long as the requests take; what they wait is no work."""
+    before = await server.statistics("faulty", "1")
+    sleep = numbers(SLEEPS_200_MS)
+    await asyncio.gather(*(server.infer(sleep, timeout_s=5) for _ in range(2)))
+    after = before
+    while after.requests < before.requests + 2:
+        after = await server.statistics("faulty", "1")
+    assert after.instances == 1
+    assert after.busy_s - before.busy_s >= 0.4
+    waited_s = after.queue_s - before.queue_s
+    assert after.inside_s - before.inside_s >= waited_s + 0.4
