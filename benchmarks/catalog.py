@@ -83,7 +83,7 @@ def cases(cores: int | None = None) -> dict[str, Case]:
             True,
             tuple(
                 {"batch_rows": n, "actors": actors, "cpu_percent": 25}
-                for n, actors in product(rows, (cores, 2 * cores))
+                for n, actors in product(rows[1:], (cores, 2 * cores))
             ),
         ),
         Case(
@@ -95,6 +95,7 @@ def cases(cores: int | None = None) -> dict[str, Case]:
             tuple({"batch_rows": n, "arrow_rows": n, "threads": cores} for n in rows),
             needs_java=True,
         ),
+        Case("write", "encoding and writing", f"{package}.write_ceiling", "ceiling", False),
         Case(TRITON, "Triton from memory", f"{package}.triton_ceiling", "ceiling", True),
     ]
     return {case.name: case for case in described}

@@ -1,6 +1,5 @@
 """Run the cases of one workload in alternation, on the same data and the same server."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +8,10 @@ from pathlib import Path
 
 from benchmarks.catalog import Case, Knobs
 from benchmarks.checking import WrongScores, check, count_rows, expected
-from benchmarks.measuring import CaseFailed, Run, run_case
-from benchmarks.servers import Platform
+from benchmarks.measuring import CaseFailed, Run
+from benchmarks.running import Runner
 from benchmarks.tuning import Tried
 from benchmarks.workloads.workload import Answers, Workload
-from cli.stack.triton import LocalTriton
-
-_ROOT = Path(__file__).parents[1]
 
 Say = Callable[[str], None]
 
@@ -37,23 +33,11 @@ class Outcome:
 class Experiment:
     """One workload's dataset and server, on which cases are run."""
 
-    def __init__(
-        self,
-        workload: Workload,
-        dataset: Path,
-        rows: int,
-        *,
-        triton: LocalTriton,
-        platform: Platform,
-        peers_python: Path,
-        say: Say,
-    ) -> None:
-        self._workload = workload
+    def __init__(self, runner: Runner, dataset: Path, rows: int, *, say: Say) -> None:
+        self._runner = runner
+        self._workload = runner.workload
         self._dataset = dataset
         self._rows = rows
-        self._triton = triton
-        self._platform = platform
-        self._peers_python = peers_python
         self._say = say
         self._checked: set[tuple[str, str]] = set()
 
@@ -89,26 +73,10 @@ class Experiment:
 
     def run(self, case: Case, knobs: Knobs) -> Run:
         """Run the case once; the first scores that it writes are compared one by one."""
-        python = self._peers_python if case.in_peers_environment else Path(sys.executable)
         with tempfile.TemporaryDirectory(dir=self._dataset.parent) as folder:
             output = Path(folder) / "out"
-            task = self._workload.task(
-                self._dataset,
-                output,
-                http_url=self._triton.http_url,
-                grpc_url=self._triton.grpc_url,
-                knobs=knobs,
-            )
-            run = run_case(
-                case.title,
-                [str(python), "-m", case.module, task.to_json()],
-                environment={
-                    **self._platform.environment,
-                    "NIGHTSHIFT_TRITON_URLS": self._triton.grpc_url,
-                    "PYTHONPATH": str(_ROOT),
-                },
-                server_pid=self._triton.pid,
-                log=Path(folder) / "log",
+            run = self._runner.run(
+                case, str(self._dataset), str(output), knobs=knobs, log=Path(folder) / "log"
             )
             if case.scores:
                 self._check(case, knobs, output)

@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,18 +17,24 @@ from benchmarks.catalog import Case, cases
 from benchmarks.checking import WrongScores
 from benchmarks.datasets import prepare
 from benchmarks.experiment import Experiment, Outcome, describe_knobs
+from benchmarks.growth.measures import SMALL, Growth, Scale
+from benchmarks.growth.table import table
 from benchmarks.measuring import CaseFailed
 from benchmarks.results import replace_file
+from benchmarks.running import Runner
 from benchmarks.servers import Platform, platform, serving
-from benchmarks.summary import summarize
+from benchmarks.summary import Summary, summarize
 from benchmarks.table import comparison, replace_part, sentence
-from benchmarks.verdict import verdict
+from benchmarks.verdict import Verdict, verdict
 from benchmarks.workloads.catalog import workloads
 from benchmarks.workloads.workload import Workload
 from cli.settings import LocalSettings
 from cli.stack.errors import StackError
 
 _HERE = Path(__file__).parent
+_GROWTH = "growth"
+"""What is no workload, but asked for like one."""
+_GROWTH_REPEATS = 3
 _JAVA = 17
 """The oldest Java that Spark 4 runs on."""
 
@@ -48,7 +54,7 @@ class Bench:
     def main(self) -> None:
         """Measure what was asked for, workload after workload."""
         described = workloads(self._folder)
-        chosen = self._asked.workload or list(described)
+        chosen = self._asked.workload or [*described, *([] if self._asked.tune else [_GROWTH])]
         if self._tuning.cores != os.cpu_count() and not self._asked.tune:
             _say(
                 f"the peers were tuned on {self._tuning.cores} cores, this machine has "
@@ -56,22 +62,32 @@ class Bench:
             )
         with platform(self._local) as shared:
             for name in chosen:
-                self._measure(described[name], shared)
+                if name == _GROWTH:
+                    self._grow(described["wide"], shared)
+                else:
+                    self._measure(described[name], shared)
+
+    def _grow(self, wide: Workload, shared: Platform) -> None:
+        """Measure what grows with a job, on *wide*."""
+        rows = self._asked.rows or wide.rows
+        dataset = prepare(wide, self._folder, rows=rows)
+        _say(f"growth: {wide.name} several times over, many files, one large row group")
+        with serving(wide, wide.model(), shared, self._local) as triton:
+            runner = Runner(wide, triton, shared, self._peers_python)
+            growth = Growth(runner, dataset, rows, say=_say)
+            scale = SMALL if self._asked.rows else Scale()
+            grown = growth.measure(scale, repeats=min(self._asked.repeats, _GROWTH_REPEATS))
+        lines = table(grown)
+        _say("\n".join(["", *lines, ""]))
+        self._keep(_GROWTH, self._about(_GROWTH, rows) | asdict(grown), lines)
 
     def _measure(self, workload: Workload, shared: Platform) -> None:
         rows = self._asked.rows or workload.rows
         _say(f"{workload.name}: {rows:,} rows of {workload.about}")
         dataset = prepare(workload, self._folder, rows=rows)
         with serving(workload, workload.model(), shared, self._local) as triton:
-            experiment = Experiment(
-                workload,
-                dataset,
-                rows,
-                triton=triton,
-                platform=shared,
-                peers_python=self._peers_python,
-                say=_say,
-            )
+            runner = Runner(workload, triton, shared, self._peers_python)
+            experiment = Experiment(runner, dataset, rows, say=_say)
             if self._asked.tune:
                 self._tune(workload, experiment)
             else:
@@ -102,42 +118,53 @@ class Bench:
         if found:
             lines += ["", sentence(found)]
         _say("\n".join(["", *lines, ""]))
+        workload = outcome.workload
+        about = self._about(workload.name, outcome.rows)
+        told = [f"{outcome.rows:,} rows: {workload.about}.", "", *lines]
+        self._keep(workload.name, about | _figures(outcome, summaries, found), told)
+
+    def _keep(self, name: str, figures: Mapping[str, object], lines: Sequence[str]) -> None:
+        """Keep the figures of a whole workload, and write its table."""
         if self._asked.cases or self._asked.rows:
             _say("a part was measured: nothing is kept")
             return
-        name = outcome.workload.name
-        about = self._about(outcome)
-        kept = about | {
-            "verdict": asdict(found) if found else None,
-            "skipped": {case.name: why for case, why in self._skipped.items()},
-            "cases": {
-                case.name: {
-                    "knobs": outcome.knobs[case],
-                    **asdict(summary),
-                    "runs": [asdict(run) for run in outcome.runs[case]],
-                }
-                for case, summary in summaries.items()
-            },
-        }
-        replace_file(_HERE / "results" / f"{name}.json", json.dumps(kept, indent=1) + "\n")
-        page = _HERE / "README.md"
-        told = [f"{outcome.rows:,} rows: {outcome.workload.about}.", "", *lines, "", _where(about)]
-        replace_file(page, replace_part(page.read_text(), name, told))
-        _say(f"kept in {_HERE / 'results' / name}.json and {page}")
+        file, page = _HERE / "results" / f"{name}.json", _HERE / "README.md"
+        told = replace_part(page.read_text(), name, [*lines, "", _where(figures)])
+        replace_file(file, json.dumps(figures, indent=1) + "\n")
+        replace_file(page, told)
+        _say(f"kept in {file} and {page}")
 
-    def _about(self, outcome: Outcome) -> dict[str, object]:
+    def _about(self, name: str, rows: int) -> dict[str, object]:
         return {
-            "workload": outcome.workload.name,
-            "rows": outcome.rows,
+            "workload": name,
+            "rows": rows,
             "repeats": self._asked.repeats,
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": f"make bench WORKLOAD={outcome.workload.name} REPEATS={self._asked.repeats}",
+            "command": f"make bench WORKLOAD={name} REPEATS={self._asked.repeats}",
             "machine": machine.machine(),
             "versions": machine.versions(self._peers_python),
+            "skipped": {case.name: why for case, why in self._skipped.items()},
         }
 
 
-def _where(about: dict[str, object]) -> str:
+def _figures(
+    outcome: Outcome, summaries: Mapping[Case, Summary], found: Verdict | None
+) -> dict[str, object]:
+    """Return every run of a workload as JSON values."""
+    return {
+        "verdict": asdict(found) if found else None,
+        "cases": {
+            case.name: {
+                "knobs": outcome.knobs[case],
+                **asdict(summary),
+                "runs": [asdict(run) for run in outcome.runs[case]],
+            }
+            for case, summary in summaries.items()
+        },
+    }
+
+
+def _where(about: Mapping[str, object]) -> str:
     """Say on what, with what and how it was measured."""
     found, versions = about["machine"], about["versions"]
     assert isinstance(found, dict)
@@ -185,7 +212,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument(
-        "--workload", type=names(list(workloads(Path()))), help="by commas; all by default"
+        "--workload", type=names([*workloads(Path()), _GROWTH]), help="by commas; all by default"
     )
     parser.add_argument("--cases", type=names(list(cases())), help="by commas; all by default")
     parser.add_argument("--repeats", type=int, default=5, help="of every case, in alternation")

@@ -59,11 +59,12 @@ def serving(
         state_dir=local.servers_dir,
     )
     with triton:
-        _register(workload, model, platform, triton)
+        register(workload, model, platform, triton)
         yield triton
 
 
-def _register(workload: Workload, model: Model, platform: Platform, triton: LocalTriton) -> None:
+def register(workload: Workload, model: Model, platform: Platform, triton: LocalTriton) -> None:
+    """Register the model that the server serves, under the alias that our case asks for."""
     store = open_store(RegistrySettings(database_url=platform.registry_url))
     try:
         catalog = Catalog(store)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from tritonclient import grpc
-from tritonclient.utils import serialize_byte_tensor, shared_memory
+from tritonclient.utils import InferenceServerException, serialize_byte_tensor, shared_memory
 
 from benchmarks.cases.clock import timed
 from benchmarks.cases.columns import to_array
@@ -30,6 +30,7 @@ _WAYS = tuple(itertools.product((4_096, 16_384, 32_768, 65_536), (2, 4)))
 """Rows of a request, requests in flight."""
 _WARM_S = 0.1
 _TRY_S = 0.3
+_RELEASE_S = 5.0
 _MEASURE_S = 2.0
 
 
@@ -79,8 +80,21 @@ class _Sender:
         if data is not None:
             shared_memory.set_shared_memory_region(handle, [data])
         self._client.register_system_shared_memory(name, f"/{name}", size)
-        stack.callback(self._client.unregister_system_shared_memory, name)
+        stack.callback(self._unregister, name)
         return name
+
+    def _unregister(self, name: str) -> None:
+        """Have Triton forget a region, which it may still hold a moment after the last answer."""
+        deadline = time.monotonic() + _RELEASE_S
+        while True:
+            try:
+                self._client.unregister_system_shared_memory(name)
+            except InferenceServerException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def send_until(self, deadline: float) -> int:
         """Return how many requests were answered."""

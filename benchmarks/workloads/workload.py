@@ -57,8 +57,8 @@ class Workload:
 
     def task(
         self,
-        dataset: Path,
-        output: Path,
+        dataset: str,
+        output: str,
         *,
         http_url: str,
         grpc_url: str,
@@ -66,8 +66,8 @@ class Workload:
     ) -> Task:
         """Say what a case is to score, and where the scores go."""
         return Task(
-            dataset=str(dataset),
-            output=str(output),
+            dataset=dataset,
+            output=output,
             model=self.name,
             columns=self.columns,
             input=self.input,

@@ -1,0 +1,1 @@
+"""Measure what grows with a job: memory, time, planning, verifying."""
