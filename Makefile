@@ -55,7 +55,7 @@ bench: ## compare scoring with Ray Data, Daft, Spark and a loop (WORKLOAD= CASES
 	@$(SET_UP) bench
 	@$(BIN)/python -m benchmarks.run $(if $(WORKLOAD),--workload "$(WORKLOAD)") \
 		$(if $(CASES),--cases "$(CASES)") $(if $(REPEATS),--repeats $(REPEATS)) \
-		$(if $(ROWS),--rows $(ROWS)) $(if $(TUNE),--tune)
+		$(if $(ROWS),--rows $(ROWS)) $(if $(TUNE),--tune) $(if $(PROFILE),--profile)
 
 lock: export UV_SYSTEM_CERTS ?= true
 lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)

@@ -75,9 +75,7 @@ class Experiment:
         """Run the case once; the first scores that it writes are compared one by one."""
         with tempfile.TemporaryDirectory(dir=self._dataset.parent) as folder:
             output = Path(folder) / "out"
-            run = self._runner.run(
-                case, str(self._dataset), str(output), knobs=knobs, log=Path(folder) / "log"
-            )
+            run = self._runner.run(case, str(self._dataset), str(output), knobs=knobs)
             if case.scores:
                 self._check(case, knobs, output)
         return run

@@ -17,6 +17,8 @@ _LOOK_S = 0.2
 """Between two looks at the memory: each costs some milliseconds of one processor."""
 _LIMIT_S = 300.0
 """A case that takes longer is stuck: workloads are sized for seconds."""
+_WORDS = 300
+"""Characters of a failed case's last words that are shown."""
 
 
 class CaseFailed(Exception):
@@ -75,9 +77,8 @@ def run_case(
         status = process.status()
     run = watch.run()
     if run is None or time.monotonic() > deadline:
-        raise CaseFailed(
-            f"{name} ended without its figures (status {status}): {process.last_lines()}"
-        )
+        words = process.last_lines()[-_WORDS:]
+        raise CaseFailed(f"{name} ended without its figures (status {status}, {log}): {words}")
     return run
 
 

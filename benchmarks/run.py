@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import machine, tuning
+from benchmarks import machine, profiling, tuning
 from benchmarks.catalog import Case, cases
 from benchmarks.checking import WrongScores
 from benchmarks.datasets import prepare
@@ -54,7 +54,10 @@ class Bench:
     def main(self) -> None:
         """Measure what was asked for, workload after workload."""
         described = workloads(self._folder)
-        chosen = self._asked.workload or [*described, *([] if self._asked.tune else [_GROWTH])]
+        chosen = self._asked.workload or [
+            *described,
+            *([] if self._asked.tune or self._asked.profile else [_GROWTH]),
+        ]
         if self._tuning.cores != os.cpu_count() and not self._asked.tune:
             _say(
                 f"the peers were tuned on {self._tuning.cores} cores, this machine has "
@@ -73,7 +76,7 @@ class Bench:
         dataset = prepare(wide, self._folder, rows=rows)
         _say(f"growth: {wide.name} several times over, many files, one large row group")
         with serving(wide, wide.model(), shared, self._local) as triton:
-            runner = Runner(wide, triton, shared, self._peers_python)
+            runner = Runner(wide, triton, shared, self._peers_python, self._folder / "logs")
             growth = Growth(runner, dataset, rows, say=_say)
             scale = SMALL if self._asked.rows else Scale()
             grown = growth.measure(scale, repeats=min(self._asked.repeats, _GROWTH_REPEATS))
@@ -86,9 +89,13 @@ class Bench:
         _say(f"{workload.name}: {rows:,} rows of {workload.about}")
         dataset = prepare(workload, self._folder, rows=rows)
         with serving(workload, workload.model(), shared, self._local) as triton:
-            runner = Runner(workload, triton, shared, self._peers_python)
+            runner = Runner(workload, triton, shared, self._peers_python, self._folder / "logs")
             experiment = Experiment(runner, dataset, rows, say=_say)
-            if self._asked.tune:
+            if self._asked.profile:
+                lines = profiling.table(profiling.profile(runner, dataset))
+                _say("\n".join(["", *lines, ""]))
+                self._keep_page(f"{workload.name} profile", lines)
+            elif self._asked.tune:
                 self._tune(workload, experiment)
             else:
                 knobs = {case: self._tuning.best(workload.name, case) for case in self._chosen()}
@@ -128,11 +135,15 @@ class Bench:
         if self._asked.cases or self._asked.rows:
             _say("a part was measured: nothing is kept")
             return
-        file, page = _HERE / "results" / f"{name}.json", _HERE / "README.md"
-        told = replace_part(page.read_text(), name, [*lines, "", _where(figures)])
-        replace_file(file, json.dumps(figures, indent=1) + "\n")
-        replace_file(page, told)
-        _say(f"kept in {file} and {page}")
+        replace_file(_HERE / "results" / f"{name}.json", json.dumps(figures, indent=1) + "\n")
+        self._keep_page(name, [*lines, "", _where(figures)])
+
+    def _keep_page(self, name: str, lines: Sequence[str]) -> None:
+        if self._asked.rows:
+            return
+        page = _HERE / "README.md"
+        replace_file(page, replace_part(page.read_text(), name, lines))
+        _say(f"kept in {page}")
 
     def _about(self, name: str, rows: int) -> dict[str, object]:
         return {
@@ -218,6 +229,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="of every case, in alternation")
     parser.add_argument("--rows", type=int, help="of each dataset; nothing is kept then")
     parser.add_argument("--tune", action="store_true", help="try the peers' settings, keep them")
+    parser.add_argument("--profile", action="store_true", help="say where our own time goes")
     return parser.parse_args(arguments)
 
 

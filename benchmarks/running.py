@@ -26,10 +26,14 @@ class Runner:
     """Prefect and the registry that holds the model."""
     peers_python: Path
     """The interpreter of the peers' environment."""
+    logs: Path
+    """Folder for what the cases write; each case's last run is kept."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Variables for the case, beside those that name the servers."""
+    wrapper: tuple[str, ...] = ()
+    """A program that runs the case, to look into it."""
 
-    def run(self, case: Case, dataset: str, output: str, *, knobs: Knobs, log: Path) -> Run:
+    def run(self, case: Case, dataset: str, output: str, *, knobs: Knobs) -> Run:
         """Score the dataset once; raises `CaseFailed`."""
         python = self.peers_python if case.in_peers_environment else Path(sys.executable)
         task = self.workload.task(
@@ -41,7 +45,7 @@ class Runner:
         )
         return run_case(
             case.title,
-            [str(python), "-m", case.module, task.to_json()],
+            [*self.wrapper, str(python), "-m", case.module, task.to_json()],
             environment={
                 **self.platform.environment,
                 "NIGHTSHIFT_TRITON_URLS": self.triton.grpc_url,
@@ -49,5 +53,5 @@ class Runner:
                 **self.settings,
             },
             server_pid=self.triton.pid,
-            log=log,
+            log=self.logs / f"{case.name}.log",
         )

@@ -154,14 +154,14 @@ class Growth:
         """Plan many tiny files, in a folder and on S3."""
         with self._folder() as folder:
             root = data.tiny_files(folder, count=files)
-            local = self._plan(str(root), str(folder / "out"), folder, {})
+            local = self._plan(str(root), str(folder / "out"), {})
             self._say(f"  planned {files:,} local files in {local.seconds:.1f} s")
             content = next(root.glob("*.parquet")).read_bytes()
             with s3_server(self._runner.peers_python, folder / "s3.log") as server:
                 uri = server.put_many("tiny", content, count=files)
                 self._say(f"  put {files:,} objects to S3")
                 out = uri.replace("tiny", "out")
-                s3 = self._plan(uri, out, folder, server.environment)
+                s3 = self._plan(uri, out, server.environment)
             self._say(f"  planned {files:,} objects in {s3.seconds:.1f} s")
         return Planning(files, local.seconds, s3.seconds)
 
@@ -197,10 +197,8 @@ class Growth:
             yield Path(folder)
 
     def _score(self, root: Path, folder: Path) -> Run:
-        return self._runner.run(
-            self._ours, str(root), str(folder / "out"), knobs={}, log=folder / "log"
-        )
+        return self._runner.run(self._ours, str(root), str(folder / "out"), knobs={})
 
-    def _plan(self, source: str, output: str, folder: Path, settings: Mapping[str, str]) -> Run:
+    def _plan(self, source: str, output: str, settings: Mapping[str, str]) -> Run:
         runner = replace(self._runner, settings=settings)
-        return runner.run(_PLANNING, source, output, knobs={}, log=folder / "log")
+        return runner.run(_PLANNING, source, output, knobs={})

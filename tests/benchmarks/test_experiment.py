@@ -44,7 +44,7 @@ def experiment(
     said: list[str] = []
     dataset = prepare(workload, tmp_path, rows=ROWS)
     # The peers' environment is not built for tests: none of its cases is run.
-    runner = Runner(workload, triton, platform, tmp_path / "none")
+    runner = Runner(workload, triton, platform, tmp_path / "none", tmp_path / "logs")
     return Experiment(runner, dataset, ROWS, say=said.append), said
 
 
