@@ -1,10 +1,11 @@
 """Run jobs, each in a process of its own that is forked off when everything is imported.
 
-Each line of the input asks for one: `{"job": {…}, "point": null}`. Two lines answer: the process's
-id, then its exit status, negative when a signal ended it. With a POINT, `["after:put:part", 2]`,
-the process kills itself at the third such operation on its local output, named as in
-`tests.faults.failpoints`: Python tells an audit hook of each link and removal before it is done,
-whichever code does it. `after` is the first thing that the same thread does next.
+Each line of the input asks for one: `{"job": {…}, "settings": {…}, "point": null}`, where settings
+are environment variables. Two lines answer: the process's id, then its exit status, negative when a
+signal ended it. With a point, `["after:put:part", 2]`, the process kills itself at the third such
+operation on its local output, named as in `tests.faults.failpoints`: Python tells an audit hook of
+each link and removal before it is done, whichever code does it. `after` is the first thing that the
+same thread does next.
 """
 
 import json
@@ -57,6 +58,7 @@ class Death:
 
 def _run(asked: dict[str, Any]) -> None:
     job = BatchJob.model_validate(asked["job"])
+    os.environ.update(asked["settings"])
     if asked["point"]:
         name, skip = asked["point"]
         sys.addaudithook(Death(name, skip, Path(job.output)))

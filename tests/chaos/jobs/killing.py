@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tests.chaos.checker import Verdict, inspect
 from tests.chaos.jobs.runner import RunningJob
-from tests.chaos.jobs.site import FailPoint, Site
+from tests.chaos.jobs.site import IN_FLIGHT, SHARD_ROWS, FailPoint, Site
 from tests.chaos.jobs.witness import Noted, owned_by, rows_of, shards_of
 
 POINTS = [
@@ -98,21 +98,11 @@ class Toll:
 class Siege:
     """One job, run again until it has published, while something is killed each time."""
 
-    def __init__(
-        self,
-        site: Site,
-        output: str,
-        *,
-        chance: random.Random,
-        shard_rows: int,
-        in_flight: int,
-    ) -> None:
+    def __init__(self, site: Site, output: str, *, chance: random.Random) -> None:
         self._site = site
         self._job = site.job(output)
         self._output = output
         self._chance = chance
-        self._shard_rows = shard_rows
-        self._in_flight = in_flight
         self._start = site.witness.mark()
         self._marks: list[int] = []
         """Where the witness's journal ended at each kill."""
@@ -132,7 +122,7 @@ class Siege:
     def _run_once(self, victim: str | None) -> bool:
         """Run the job's process to its end; whether it has published."""
         site = self._site
-        shards = sum(site.expected.files.values()) // self._shard_rows
+        shards = sum(site.expected.files.values()) // SHARD_ROWS
         strike = choose(self._chance, victim, shards=shards) if victim else None
         hits = self.toll.kills.total()
         with site.started(self._job, strike.point if strike else None) as process:
@@ -200,9 +190,9 @@ class Siege:
         for mark, stop in pairwise(spans):
             again = self._shards(noted(self._start, mark)) & self._shards(noted(mark, stop))
             self.toll.most_shards_again = max(self.toll.most_shards_again, len(again))
-        assert self.toll.most_shards_again <= self._in_flight
+        assert self.toll.most_shards_again <= IN_FLIGHT
         kills = self.toll.kills.total()
-        assert self.toll.rows_again <= kills * self._in_flight * self._shard_rows
+        assert self.toll.rows_again <= kills * IN_FLIGHT * SHARD_ROWS
 
     def _shards(self, requests: Sequence[Noted]) -> set[int]:
-        return shards_of(requests, shard_rows=self._shard_rows)
+        return shards_of(requests, shard_rows=SHARD_ROWS)

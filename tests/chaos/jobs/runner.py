@@ -65,12 +65,17 @@ class JobRunner(Startable):
                 bufsize=0,
             )
 
-    def run(self, job: BatchJob, point: tuple[str, int] | None = None) -> RunningJob:
-        """Start a job, which ends itself at the fail-point `point` of a local output."""
+    def run(
+        self, job: BatchJob, settings: Mapping[str, str], point: tuple[str, int] | None = None
+    ) -> RunningJob:
+        """Start a job, with `settings` in its environment.
+
+        It ends itself at the fail-point `point` of a local output.
+        """
         assert self._program is not None
         assert self._program.stdin is not None
         assert self._program.stdout is not None
-        asked = {"job": job.model_dump(), "point": point}
+        asked = {"job": job.model_dump(), "settings": dict(settings), "point": point}
         self._program.stdin.write(json.dumps(asked).encode() + b"\n")
         answers = self._program.stdout.fileno()
         return RunningJob(_number(answers), answers)

@@ -19,6 +19,9 @@ from tests.chaos.objects import Found, read_bucket, read_folder
 from tests.flows.workplace import Workplace
 from tests.servers.s3 import S3Endpoint
 
+SHARD_ROWS, IN_FLIGHT = 2000, 2
+"""Rows of a shard, and shards that a job scores at the same time."""
+
 
 @dataclass(frozen=True, slots=True)
 class FailPoint:
@@ -62,10 +65,13 @@ class Site:
         return self.workplace.job(output=output, model=f"{MODEL}@1", max_quarantined_rows=bad)
 
     @contextmanager
-    def started(self, job: BatchJob, point: FailPoint | None = None) -> Iterator[RunningJob]:
+    def started(
+        self, job: BatchJob, point: FailPoint | None = None, **settings: str
+    ) -> Iterator[RunningJob]:
         """Run a job in a process of its own, killed at the end if it still runs."""
         here = (point.name, point.skip) if point is not None and self.front is None else None
-        running = self.runner.run(job, here)
+        variables = {f"NIGHTSHIFT_{name.upper()}": value for name, value in settings.items()}
+        running = self.runner.run(job, variables, here)
         try:
             if point is not None and self.front is not None:
                 self.front.order(point.name, point.skip, running.pid)

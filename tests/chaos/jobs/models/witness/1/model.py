@@ -63,8 +63,6 @@ def respond(y, fault, at_fault):
         y = np.concatenate([y, y[:1]])
     if fault == "empty":
         y = y[:0]
-    if fault == "wide":
-        y = np.repeat(y, 2, axis=1)
     if fault == "nan":
         y[at_fault] = np.nan
     if fault == "infinite":
