@@ -10,6 +10,7 @@ import grpc.aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from inference import wire
+from inference.abandoned import AbandonedCalls
 from inference.errors import (
     InferenceError,
     MicrobatchTooLarge,
@@ -34,6 +35,9 @@ _SCHEME = "grpc://"
 _RECONNECT_MS = 1000
 """Without a bound, a channel needed 24 s to come back after an outage of 45 s."""
 _FIRST_RECONNECT_MS = 100
+_LAST_ANSWER_S = 1.0
+"""How long an answer that nobody wants is awaited: longer than a microbatch takes, short enough
+for Ctrl-C."""
 _LOST_REGION = "shared memory region"
 """What Triton says of a region that it does not know, as after its restart."""
 _IN_USE = "currently in use"
@@ -51,6 +55,7 @@ class TritonServer:
         self._settings = settings
         self._channel: grpc.aio.Channel | None = None
         self._mapped: set[str] = set()
+        self._abandoned = AbandonedCalls(grace_s=_LAST_ANSWER_S)
 
     @property
     def url(self) -> str:
@@ -79,7 +84,8 @@ class TritonServer:
         call = self._connected().unary_unary(
             _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
-        response = await self._ask(call(message, timeout=timeout_s))
+        answer = self._ask(call(message, timeout=timeout_s))
+        response = await self._abandoned.answer(answer)
         return wire.decode(response, request, server=self._url)
 
     async def model_ready(self, model: str, version: str) -> bool:
@@ -209,7 +215,11 @@ class TritonServer:
         return True
 
     async def close(self) -> None:
-        """Give up the connection. Safe to repeat."""
+        """Give up the connection, once requests that nobody waits for had time to end.
+
+        Safe to repeat.
+        """
+        await self._abandoned.wait()
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()
