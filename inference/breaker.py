@@ -58,6 +58,38 @@ class Permit:
     """Whether the request finds out if the server is back."""
 
 
+class _Window:
+    """How the calls of the last seconds ended.
+
+    They are counted in a hundred spans, so that memory does not depend on their number; the oldest
+    span goes as a whole.
+    """
+
+    _SPANS = 100
+
+    def __init__(self, length_s: float) -> None:
+        self._span_s = length_s / self._SPANS
+        self._spans: deque[tuple[int, int, int]] = deque(maxlen=self._SPANS)
+        """Number of the span, its calls, those of them that failed."""
+
+    def count(self, now: float, *, failed: bool) -> None:
+        """Count a call that ended at `now`."""
+        span, calls, failures = int(now / self._span_s), 0, 0
+        if self._spans and self._spans[-1][0] == span:
+            _, calls, failures = self._spans.pop()
+        self._spans.append((span, calls + 1, failures + failed))
+
+    def totals(self, now: float) -> tuple[int, int]:
+        """Return the calls of the window that ends at `now`, with those of them that failed."""
+        oldest = int(now / self._span_s) - self._SPANS
+        recent = [counts for span, *counts in self._spans if span > oldest]
+        return sum(calls for calls, _ in recent), sum(failures for _, failures in recent)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._spans.clear()
+
+
 class Breaker:
     """One server's breaker: closed → open → half-open, open for a jittered, doubling time.
 
@@ -75,7 +107,7 @@ class Breaker:
         self._last_open_s = 0.0
         self._probing = False
         self._in_a_row = 0
-        self._calls: deque[tuple[float, bool]] = deque()
+        self._calls = _Window(limits.window_s)
 
     def state(self, now: float) -> State:
         """Return the state at `now`."""
@@ -125,7 +157,7 @@ class Breaker:
         elif verdict is not Verdict.UNKNOWN:
             self._in_a_row = 0
             if verdict is Verdict.SUCCESS:
-                self._calls.append((now, True))
+                self._calls.count(now, failed=False)
 
     def blame(self, now: float, *, spare: bool) -> None:
         """Count a failure that was found out after its request's verdict, a probe's included."""
@@ -155,17 +187,14 @@ class Breaker:
 
     def _count_failure(self, now: float, *, spare: bool) -> None:
         self._in_a_row += 1
-        self._calls.append((now, False))
+        self._calls.count(now, failed=True)
         too_many = self._in_a_row >= self._limits.failures
         if too_many or (not spare and self._rate_exceeded(now)):
             self._open(now)
 
     def _rate_exceeded(self, now: float) -> bool:
-        while self._calls and self._calls[0][0] <= now - self._limits.window_s:
-            self._calls.popleft()
-        failed = sum(not succeeded for _, succeeded in self._calls)
-        enough = len(self._calls) >= self._limits.min_calls
-        return enough and failed > self._limits.failure_rate * len(self._calls)
+        calls, failed = self._calls.totals(now)
+        return calls >= self._limits.min_calls and failed > self._limits.failure_rate * calls
 
     def _open(self, now: float) -> None:
         """Open for twice as long as last time, unless it stayed closed for that long since.

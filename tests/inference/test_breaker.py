@@ -1,7 +1,9 @@
 """One server's breaker."""
 
+import tracemalloc
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +83,21 @@ def test_calls_older_than_the_window_are_forgotten() -> None:
     end(subject, Verdict.SUCCESS, 60.0, times=15)
     end(subject, Verdict.FAILURE, 60.0, times=10)
     assert subject.state(60.0) is State.CLOSED
+
+
+@pytest.mark.parametrize("calls_per_s", [10, 100_000])
+def test_calls_cost_no_memory(calls_per_s: int) -> None:
+    """However many succeed, for however long: only the rate of the window is kept."""
+    subject = breaker()
+    end(subject, Verdict.SUCCESS, 0.0, times=1000)
+    tracemalloc.start()
+    try:
+        for call in range(50_000):
+            end(subject, Verdict.SUCCESS, call / calls_per_s)
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 64 * 2**10
 
 
 def test_errors_that_are_not_the_servers_never_open_it() -> None:
