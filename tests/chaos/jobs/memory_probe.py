@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.pool import open_pool
+from inference.pool import Pool
 from inference.settings import InferenceSettings
 from inference.shared_memory import BufferPool
 from inference.tensors import InferRequest
+from inference.triton import TritonServer
 
 ROWS = 50
 _F4 = np.dtype(np.float32)
@@ -30,8 +31,9 @@ def resident() -> int:
 async def main(url: str, model: str, *counts: int) -> None:
     """Infer so many times, four at once, from leased buffers as scoring does."""
     settings = InferenceSettings(triton_urls=(url,))
-    async with open_pool(settings) as pool:
-        buffers = BufferPool(pool.servers, enabled=True)
+    servers = [TritonServer(url, settings=settings)]
+    async with Pool(servers, settings) as pool:
+        buffers = BufferPool(servers, enabled=True)
 
         async def infer_once(number: int) -> None:
             buffer = await buffers.lease(ROWS * 2 * _F4.itemsize)

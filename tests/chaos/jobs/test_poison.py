@@ -22,12 +22,13 @@ MOST_REQUESTS = ROUNDS * TRIES * REQUEST_TRIES
 def test_a_poison_shard_is_given_up(site: Site, chaos: Chaos) -> None:
     """Each run of the job ends after so many tries; without the poison the next one completes."""
     poison = chaos.random().randrange(12)
-    job, tries = site.job("scores"), []
+    job, tries = site.job("scores"), list[int]()
+    left = inspect(site.read("scores"), site.expected)
     for _ in range(2):
         site.witness.order(fault="unavailable", rows=[poison * SHARD_ROWS + 1])
         mark = site.witness.mark()
         settings = {"rounds": str(ROUNDS), "task_retry_delays_s": "[0.1,0.1]"}
-        with site.started(job, **settings) as process:
+        with site.started(job, None, **settings) as process:
             assert process.wait() == 1
         tries.append(sum(each.fault != "-" for each in site.witness.noted(mark)))
         assert 0 < tries[-1] <= MOST_REQUESTS
