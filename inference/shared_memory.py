@@ -31,7 +31,7 @@ _SHM = Path("/dev/shm")
 _ALIGNMENT = 64
 """Bytes; one cache line, which is also what Arrow aligns its buffers to."""
 
-_IN_USE_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+_IN_USE_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Pauses while a server works on a request that was cancelled, and so keeps its buffer mapped. One
 that works for longer keeps it until it is restarted: closing must not hang on it."""
 
