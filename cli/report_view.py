@@ -33,6 +33,8 @@ def _lines(report: JobReport, elapsed_s: float) -> Iterator[tuple[str, str]]:
         rest_s = elapsed_s - report.scoring_s
         yield "time", f"{report.scoring_s:.1f} s scoring, {rest_s:.1f} s around it"
         yield "busy", ", ".join(f"{stage.name} {stage.busy_s:.1f} s" for stage in report.stages)
+        if report.bound:
+            yield "bounded by", str(report.bound)
     yield "scores", report.output_uri
     yield "report", f"{report.output_uri}/{REPORT_KEY}"
     for note in report.notes:

@@ -14,9 +14,11 @@ from prefect.logging import get_run_logger
 
 from flows import tasks
 from flows.budget import ErrorBudget
+from flows.metering import Meter
 from flows.planning import JobPlan
 from flows.progress import JobProgress
 from flows.report_data import JobReport
+from flows.reporting import FinishedJob
 from flows.rounds import score_in_rounds
 from flows.runtime import Runtime, open_runtime
 from flows.scoring_job import ScoringJob
@@ -57,10 +59,12 @@ async def batch_inference(job: BatchJob) -> JobReport:
                 len(plan.committed),
             )
             progress.enter("score")
+            meter = await Meter.begin(runtime.pool, model)
             scored = await _score(job, runtime, model, plan, progress)
+            work = await meter.end(scored, progress, runtime.scoring)
             progress.enter("publish")
             manifest = await tasks.publish(
-                whole(runtime), job, whole(plan), whole(scored), progress.seconds()
+                whole(runtime), job, whole(plan), whole(scored), whole(work), progress.seconds()
             )
             log.info(
                 "published %d rows at %s, %d in the quarantine",
@@ -69,9 +73,9 @@ async def batch_inference(job: BatchJob) -> JobReport:
                 manifest.rows_quarantined,
             )
             progress.enter("report")
-            return await tasks.report(
-                job, whole(model), whole(plan), whole(manifest), whole(scored), progress.seconds()
-            )
+            seconds = progress.seconds()
+            done = FinishedJob(job, model, plan, manifest, tuple(scored), work, seconds)
+            return await tasks.report(whole(done))
 
 
 async def _score(

@@ -1,7 +1,8 @@
 """Count how far a job is."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class JobProgress:
         self._rows = 0
         self._quarantined = 0
         self._shards = 0
+        self._spent: Counter[str] = Counter()
         self.health: Callable[[], PoolHealth] | None = None
         """Tells of the pool, once there is one."""
         self.entered: Callable[[], None] | None = None
@@ -113,6 +115,15 @@ class JobProgress:
         """Count a shard as done."""
         self._running.pop(shard, None)
         self._shards += 1
+
+    def spent(self, stages: Mapping[str, float]) -> None:
+        """Count the seconds of each stage that a shard took."""
+        self._spent.update(stages)
+
+    @property
+    def stages(self) -> Mapping[str, float]:
+        """Seconds of each stage, over the shards that this run scored."""
+        return dict(self._spent)
 
     def snapshot(self) -> Snapshot:
         """Return where the job is now."""

@@ -1,8 +1,10 @@
 """Publish the parts that a job has, or finish the publication of an earlier run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
+from flows.bottleneck import Bound
 from flows.planning import JobPlan, lineage_of
 from flows.profile import merge_profiles
 from flows.shards.commit import Adopted, Committed
@@ -19,10 +21,12 @@ def publish_job(
     timings: Mapping[str, float],
     now: datetime,
     threads: int,
+    bound: Bound | None = None,
 ) -> Manifest:
     """Return the manifest that counts. Blocks; safe to repeat. Raises as `publish` does.
 
-    `scored` is what this run did; with `plan.committed` it is every part.
+    `scored` is what this run did; with `plan.committed` it is every part. `timings` are the
+    seconds of its phases and stages, `bound` is the stage that bounded it.
     """
     if plan.claim.published is not None:
         finish_publication(plan.output, plan.claim.published)
@@ -35,7 +39,7 @@ def publish_job(
         plan.shards,
         plan.claim,
         replace=job.replace,
-        lineage=lineage_of(job),
+        lineage=lineage_of(job) | {"bounded_by": asdict(bound) if bound else None},
         outputs={name: profile.to_json() for name, profile in merged.items()},
         timings=timings,
         now=now,

@@ -103,14 +103,21 @@ def _time(report: JobReport) -> str:
     if not report.stages:
         said = "Nothing had to be scored in this run."
         return f'<h2>Where the time went</h2><p class="soft">{said}</p>'
-    bound = report.bound_by
-    rows = [(stage.name, stage.busy_s, seconds(stage.busy_s)) for stage in report.stages]
-    busiest = report.stages.index(bound) if bound is not None else None
-    said = "Seconds that each stage was busy, summed over shards. Stages overlap, shards too, so "
-    said += "the sum may exceed the wall time."
+    rows = [
+        (stage.name, share, f"{100 * share:.0f} % · {seconds(stage.busy_s)}")
+        for stage in report.stages
+        for share in [stage.share(report.scoring_s)]
+    ]
+    bound = report.bound
+    strong = {name for name, _ in bound.parts} if bound is not None else set()
+    said = (
+        "How much of the scoring time each stage was busy, and its seconds, summed over all that "
+        "were busy at the same time. Stages overlap."
+    )
     if bound is not None:
-        said = f"<b>{escape(bound.name)}</b> was busy longest, which bounds the job. {said}"
-    chart = bars_chart(rows, busiest=busiest)
+        told = escape(str(bound).removeprefix(bound.name))
+        said = f"Bounded by <b>{escape(bound.name)}</b>{told}. {said}"
+    chart = bars_chart(rows, strong=strong)
     return f'<h2>Where the time went</h2><p class="soft">{said}</p><div class="card">{chart}</div>'
 
 

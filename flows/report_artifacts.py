@@ -34,7 +34,6 @@ async def show_report(report: JobReport) -> None:
 
 def _summary(report: JobReport) -> str:
     rate = f"{report.rate:,.0f} rows/s" if report.rate else "nothing was left to score"
-    bound = report.bound_by
     lines = [
         f"# {report.model} scored {report.rows_ok:,} of {report.rows_in:,} rows",
         "",
@@ -45,7 +44,7 @@ def _summary(report: JobReport) -> str:
         f"| Quarantined | {report.rows_quarantined:,} rows |",
         f"| Shards | {report.shards_scored} scored, {report.shards_adopted} found committed |",
         f"| Rate | {rate} |",
-        f"| Busiest stage | {bound.name if bound else 'none'} |",
+        f"| Bounded by | {report.bound or 'nothing'} |",
         f"| Fingerprint | `{report.fingerprint}` |",
         *(f"| Note | {note} |" for note in report.notes),
     ]

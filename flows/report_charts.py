@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -115,14 +115,14 @@ def balance_chart(scored: int, quarantined: int) -> str:
     )
 
 
-def bars_chart(rows: Sequence[tuple[str, float, str]], *, busiest: int | None = None) -> str:
+def bars_chart(rows: Sequence[tuple[str, float, str]], *, strong: Collection[str] = ()) -> str:
     """Draw named amounts as horizontal bars; each row is (name, amount, amount as text)."""
     most = max((amount for _, amount, _ in rows), default=0.0) or 1.0
     drawn = "".join(
-        f'<div class="{"row strong" if k == busiest else "row"}"><span>{escape(name)}</span>'
+        f'<div class="{"row strong" if name in strong else "row"}"><span>{escape(name)}</span>'
         f'<span class="track"><i style="width:{100 * amount / most:.2f}%"></i></span>'
         f"<span>{escape(text)}</span></div>"
-        for k, (name, amount, text) in enumerate(rows)
+        for name, amount, text in rows
     )
     return f'<div class="bars">{drawn}</div>'
 

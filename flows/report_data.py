@@ -4,17 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from flows.bottleneck import Bound, StageTime
 from flows.profile import Profile
-
-
-@dataclass(frozen=True, slots=True)
-class StageTime:
-    """How long one stage of scoring was busy."""
-
-    name: str
-    """`read`, `encode`, `queue`, `compute`, `write`…"""
-    busy_s: float
-    """Seconds, summed over the shards that this run scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +88,8 @@ class JobReport:
     """Seconds of them between the first shard's start and the last one's commit."""
     stages: tuple[StageTime, ...]
     """In the order in which a row passes them; empty when nothing had to be scored."""
+    bound: Bound | None
+    """What bounded this run; None when nothing had to be scored."""
     columns: Mapping[str, tuple[str, ...]]
     """Dataset columns that fed each model input."""
     outputs: Mapping[str, Profile]
@@ -118,9 +111,3 @@ class JobReport:
         return (
             self.rows_this_run / self.scoring_s if self.rows_this_run and self.scoring_s else None
         )
-
-    @property
-    def bound_by(self) -> StageTime | None:
-        """The stage that was busy longest, which bounds the job; None when none was."""
-        busiest = max(self.stages, key=lambda stage: stage.busy_s, default=None)
-        return busiest if busiest is not None and busiest.busy_s > 0 else None

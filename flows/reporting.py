@@ -1,15 +1,16 @@
 """Gather what a finished job's report tells."""
 
 import platform
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from flows.bottleneck import Work
 from flows.planning import JobPlan
 from flows.profile import merge_profiles
 from flows.quarantine_examples import quarantine_reasons
 from flows.report import render_report
-from flows.report_data import FileLineage, JobReport, StageTime
+from flows.report_data import FileLineage, JobReport
 from flows.shards.commit import Adopted, Committed
 from flows.shards.manifest import Manifest
 from inference.jobs import BatchJob
@@ -17,23 +18,38 @@ from registry.domain import ModelVersion
 
 REPORT_KEY = "_report.html"
 """Beside the manifest. Without the underscore, readers of a folder of Parquet files stumble."""
-STAGES = ("read", "encode", "infer", "write", "commit")
-"""In the order in which a row passes them."""
 _PROGRAMS = ("nightshift", "prefect", "tritonclient", "pyarrow", "numpy")
 _WEAK_STORE = (
     "The output's store ignores conditional writes. Every part still holds the right rows, each "
     "once; but a late attempt may have overwritten a part with its own copy of the same rows."
 )
+_FOREIGN = (
+    "The servers answered {requests:,} requests of other clients for the same model meanwhile. "
+    "They are in the seconds of queue and compute."
+)
 
 
-def write_report(
-    job: BatchJob,
-    model: ModelVersion,
-    plan: JobPlan,
-    manifest: Manifest,
-    scored: Sequence[Committed | Adopted],
-    seconds: Mapping[str, float],
-) -> JobReport:
+@dataclass(frozen=True, slots=True)
+class FinishedJob:
+    """A published output with what this run did to get there."""
+
+    job: BatchJob
+    """What was asked for."""
+    model: ModelVersion
+    """The version that scored."""
+    plan: JobPlan
+    """What was decided before."""
+    manifest: Manifest
+    """What was published."""
+    scored: tuple[Committed | Adopted, ...]
+    """Shards that were left to score."""
+    work: Work
+    """How long that took, by stage."""
+    seconds: Mapping[str, float]
+    """How long each phase of the run took."""
+
+
+def write_report(done: FinishedJob) -> JobReport:
     """Write the report beside the manifest; returns what it tells. Blocks.
 
     The report describes the output and is no part of it: the manifest does not name it.
@@ -43,35 +59,27 @@ def write_report(
     3. A page of this job, and this run scored something: written over.
     4. A page of this job, and nothing was left to score: kept, it tells of the run that scored.
     """
-    report = build_report(job, model, plan, manifest, scored, seconds)
+    output, fingerprint = done.plan.output, done.manifest.fingerprint.encode()
+    report = build_report(done)
     page = render_report(report).encode()
-    if not plan.output.put_if_absent(REPORT_KEY, page) and (
-        scored or manifest.fingerprint.encode() not in plan.output.read(REPORT_KEY)
+    if not output.put_if_absent(REPORT_KEY, page) and (
+        done.scored or fingerprint not in output.read(REPORT_KEY)
     ):
-        plan.output.replace(REPORT_KEY, page, if_etag=None)
-    plan.output.clear_scratch()
+        output.replace(REPORT_KEY, page, if_etag=None)
+    output.clear_scratch()
     return report
 
 
-def build_report(
-    job: BatchJob,
-    model: ModelVersion,
-    plan: JobPlan,
-    manifest: Manifest,
-    scored: Sequence[Committed | Adopted],
-    seconds: Mapping[str, float],
-) -> JobReport:
-    """Tell of a published output. Blocks.
-
-    `scored` is what this run did to get there; `seconds` is how long each of its phases took.
-    """
-    own = [done.record.provenance for done in scored if isinstance(done, Committed)]
+def build_report(done: FinishedJob) -> JobReport:
+    """Tell of a published output. Blocks."""
+    model, plan, manifest = done.model, done.plan, done.manifest
+    own = [each.record.provenance for each in done.scored if isinstance(each, Committed)]
     fed = {
         encoder.spec.name: tuple(source.column for source in encoder.sources)
         for encoder in plan.mapping.encoders
     }
     return JobReport(
-        job=job.model,
+        job=done.job.model,
         model=str(model),
         model_digest=model.digest,
         input_uri=plan.dataset.uri,
@@ -85,9 +93,10 @@ def build_report(
         shards_scored=len(own),
         shards_adopted=len(manifest.parts) - len(own),
         part_bytes=manifest.bytes,
-        wall_s=sum(seconds.values()),
-        scoring_s=seconds["score"],
-        stages=_stages(part.timings for part in own),
+        wall_s=sum(done.seconds.values()),
+        scoring_s=done.seconds["score"],
+        stages=done.work.stages,
+        bound=done.work.bound,
         columns=fed,
         outputs=merge_profiles([manifest.outputs]),
         reasons=quarantine_reasons(
@@ -101,15 +110,15 @@ def build_report(
         ),
         fingerprint=manifest.fingerprint,
         versions=_versions(),
-        notes=() if plan.claim.conditional_writes else (_WEAK_STORE,),
+        notes=tuple(_notes(done)),
     )
 
 
-def _stages(timings: Iterable[Mapping[str, float]]) -> tuple[StageTime, ...]:
-    total: Counter[str] = Counter()
-    for each in timings:
-        total.update(each)
-    return tuple(StageTime(name, total[name]) for name in STAGES if name in total)
+def _notes(done: FinishedJob) -> Iterator[str]:
+    if not done.plan.claim.conditional_writes:
+        yield _WEAK_STORE
+    if done.work.foreign_requests:
+        yield _FOREIGN.format(requests=done.work.foreign_requests)
 
 
 def _versions() -> dict[str, str]:

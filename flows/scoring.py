@@ -82,6 +82,7 @@ class _Attempt:
             for buffer in tuple(self._leased):
                 await self._release(buffer)
         self._job.progress.committed(self._shard.index)
+        self._job.progress.spent(self._watch.seconds())
         return done
 
     async def _feed(self, stages: asyncio.TaskGroup) -> None:
@@ -165,8 +166,10 @@ class _Attempt:
             outputs=self._profiles.to_json(),
             timings=self._watch.seconds(),
         )
-        path = writer.finish(provenance.to_metadata())
-        return commit_attempt(job.output, job.fingerprint, key, path, self._write_id)
+        with self._watch.stage("write"):
+            path = writer.finish(provenance.to_metadata())
+        with self._watch.stage("commit"):
+            return commit_attempt(job.output, job.fingerprint, key, path, self._write_id)
 
     def _write_quarantine(self, key: str) -> str | None:
         if not self._quarantined:

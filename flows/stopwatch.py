@@ -6,31 +6,24 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Busy seconds by stage. A stage may be entered several times at once: the time during which
-    it is entered at least once counts, so that overlapping requests are not counted twice.
+    """Busy seconds by stage. Two that are in a stage at the same time count twice: that tells how
+    much of it there was, as the time of several workers does.
 
-    A stage must always be entered from the same thread, or from one thread at a time.
+    A stage must always be left in the same thread, or in one thread at a time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._busy: dict[str, float] = {}
-        self._entered: dict[str, int] = {}
-        self._since: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count the time of this block for `name`."""
-        if self._entered.get(name, 0) == 0:
-            self._since[name] = self._clock()
-        self._entered[name] = self._entered.get(name, 0) + 1
+        entered = self._clock()
         try:
             yield
         finally:
-            self._entered[name] -= 1
-            if self._entered[name] == 0:
-                busy = self._clock() - self._since[name]
-                self._busy[name] = self._busy.get(name, 0.0) + busy
+            self._busy[name] = self._busy.get(name, 0.0) + self._clock() - entered
 
     def seconds(self) -> dict[str, float]:
         """Return busy seconds by stage, for the stages that were entered and left."""

@@ -11,11 +11,12 @@ from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
 from flows import resolution, scoring
+from flows.bottleneck import Work
 from flows.planning import JobPlan, plan_job
 from flows.publication import publish_job
 from flows.report_artifacts import show_report
 from flows.report_data import JobReport
-from flows.reporting import write_report
+from flows.reporting import FinishedJob, write_report
 from flows.runtime import Runtime
 from flows.scoring_job import ScoringJob
 from flows.shards.commit import Adopted, Committed
@@ -71,16 +72,9 @@ async def score(job: ScoringJob, shard: Shard, index: int) -> Committed | Adopte
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
-async def report(
-    job: BatchJob,
-    model: ModelVersion,
-    plan: JobPlan,
-    manifest: Manifest,
-    scored: Sequence[Committed | Adopted],
-    seconds: Mapping[str, float],
-) -> JobReport:
+async def report(done: FinishedJob) -> JobReport:
     """Write the report beside the manifest and show it on the run's page."""
-    told = await in_thread(write_report, job, model, plan, manifest, scored, seconds)
+    told = await in_thread(write_report, done)
     await show_report(told)
     return told
 
@@ -91,15 +85,18 @@ async def publish(
     job: BatchJob,
     plan: JobPlan,
     scored: Sequence[Committed | Adopted],
-    timings: Mapping[str, float],
+    work: Work,
+    seconds: Mapping[str, float],
 ) -> Manifest:
     """Publish all parts at once."""
+    stages = {stage.name: round(stage.busy_s, 6) for stage in work.stages}
     return await in_thread(
         publish_job,
         job,
         plan,
         scored,
-        timings=timings,
+        timings={**seconds, **stages},
+        bound=work.bound,
         now=runtime.utc_now(),
         threads=runtime.files.footer_threads,
     )

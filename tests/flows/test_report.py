@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from flows.bottleneck import Bound, StageTime
 from flows.profile import BytesProfile, NumberProfile, Profile
 from flows.report import render_report
 from flows.report_data import (
@@ -14,7 +15,6 @@ from flows.report_data import (
     FileLineage,
     JobReport,
     QuarantineReason,
-    StageTime,
 )
 
 _VOID = {"meta", "line", "rect", "br"}
@@ -36,7 +36,8 @@ REPORT = JobReport(
     part_bytes=2048,
     wall_s=14.0,
     scoring_s=2.0,
-    stages=(StageTime("read", 0.5), StageTime("compute", 1.5)),
+    stages=(StageTime("read", 0.5, 2), StageTime("queue", 1.0, 8), StageTime("compute", 1.5, 1)),
+    bound=Bound("compute", 0.75, 400.0, (("compute", 0.75),)),
     columns={"features": ("dep_delay", "hour")},
     outputs={"delay": NumberProfile.of(np.arange(990) / 7)},
     reasons=(
@@ -105,7 +106,8 @@ def test_the_page_tells_counts_rate_time_output_quarantine_lineage() -> None:
         "14.0 s | wall time, 2.0 s of it scoring",
         "5 | shards: 3 scored, 2 adopted",
         "= 1,000 rows in, every one accounted for",
-        "compute |  was busy longest, which bounds the job.",
+        "Bounded by  | compute | : 75 % of the 400 rows/s that compute alone could give.",
+        "read | 12 % · 500 ms | queue | 6 % · 1.0 s | compute | 75 % · 1.5 s",
         "delay | 990 values",
         "null in dep_delay | 7 rows · 70.0 % of them · stage encode",
         "2 example rows",
@@ -132,7 +134,8 @@ def test_nothing_from_the_job_is_taken_for_markup() -> None:
         outputs={evil: BytesProfile.of([evil])},
         reasons=(QuarantineReason(evil, evil, 10, (ExampleRow(evil, 1, evil, {evil: evil}),)),),
         files=(FileLineage(evil, evil, 1, 1),),
-        stages=(StageTime(evil, 1.0),),
+        stages=(StageTime(evil, 1.0, 1),),
+        bound=Bound(evil, 0.5, 1.0, ((evil, 0.5), (evil, 0.0))),
         fingerprint=evil,
         versions={evil: evil, "nightshift": evil},
         notes=(evil,),
@@ -144,21 +147,28 @@ def test_nothing_from_the_job_is_taken_for_markup() -> None:
 def test_a_rerun_that_scored_nothing_says_so() -> None:
     """No rate is made up."""
     report = replace(
-        REPORT, job="flights@3", rows_this_run=0, shards_scored=0, scoring_s=0.0, stages=()
+        REPORT,
+        job="flights@3",
+        rows_this_run=0,
+        shards_scored=0,
+        scoring_s=0.0,
+        stages=(),
+        bound=None,
     )
     words = read(report)
     assert report.rate is None
-    assert report.bound_by is None
     assert "– | rows per second while scoring" in words
     assert "Nothing had to be scored in this run." in words
     assert "asked for" not in words
 
 
-def test_stages_that_took_no_time_bound_nothing() -> None:
-    """All zero: no stage stands out."""
-    report = replace(REPORT, stages=(StageTime("read", 0.0),))
-    assert report.bound_by is None
-    assert "bounds the job" not in read(report)
+def test_what_bounds_the_run_stands_out() -> None:
+    """All of its stages; nothing where nothing does."""
+    page = render_report(REPORT)
+    assert page.count("row strong") == 1
+    reading = Bound("reading", 0.8, 9.0, (("read", 0.5), ("queue", 0.3)))
+    assert render_report(replace(REPORT, bound=reading)).count("row strong") == 2
+    assert "Bounded by" not in read(replace(REPORT, bound=None))
 
 
 def test_a_dataset_without_rows_has_a_report() -> None:

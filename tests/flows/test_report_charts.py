@@ -87,9 +87,9 @@ def test_the_balance_shows_even_one_row() -> None:
     assert 'class="f-ok" width="0.0"' in balance_chart(0, 5)
 
 
-def test_bars_are_named_and_the_busiest_stands_out() -> None:
+def test_bars_are_named_and_some_stand_out() -> None:
     """Names are escaped; lengths are in proportion."""
-    drawn = bars_chart([("a<b", 1.0, "1 s"), ("c", 4.0, "4 s"), ("d", 0.0, "0 s")], busiest=1)
+    drawn = bars_chart([("a<b", 1.0, "1 s"), ("c", 4.0, "4 s"), ("d", 0.0, "0 s")], strong={"c"})
     assert re.findall(r"width:([\d.]+)%", drawn) == ["25.00", "100.00", "0.00"]
     assert '<div class="row strong"><span>c</span>' in drawn
     assert "a&lt;b" in drawn

@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from cli.stack.triton import LocalTriton
-from flows.reporting import REPORT_KEY, write_report
+from flows.bottleneck import Work
+from flows.reporting import REPORT_KEY, FinishedJob, write_report
 from inference.jobs import BatchJob
 from registry.domain import ModelVersion
 from tests.flows.bench import DOUBLING, Bench, model, numbers, open_bench, spec
 
 pytestmark = pytest.mark.triton
 
+NO_WORK = Work(stages=(), bound=None, foreign_requests=0)
 NEWER = model("faulty", [spec("x", "FP32", 1)], [spec("y", "FP32", 1)], version=2)
 
 
@@ -19,7 +21,8 @@ def report_again(bench: Bench, job: BatchJob, version: ModelVersion) -> bytes:
     """Report a published job as a run that scored nothing does; returns the page and no more."""
     plan = bench.plan(job, version)
     assert plan.claim.published is not None
-    write_report(job, version, plan, plan.claim.published, [], {"score": 1.0})
+    done = FinishedJob(job, version, plan, plan.claim.published, (), NO_WORK, {"score": 1.0})
+    write_report(done)
     return plan.output.read(REPORT_KEY)
 
 
