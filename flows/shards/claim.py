@@ -18,11 +18,13 @@ from flows.shards.errors import (
     StoreUnavailable,
 )
 from flows.shards.fingerprint import Fingerprint, differences
-from flows.shards.manifest import Cut, Manifest, read_manifest
+from flows.shards.manifest import MANIFEST_KEY, Cut, Manifest, read_manifest
 from flows.shards.object_store import ObjectInfo, ObjectStore
 
 JOB_NAME = re.compile(r"^_job-(?P<fingerprint>[0-9a-f]{12})\.json$")
 """Names of the records of unfinished jobs, in the output's root."""
+CLAIM_TRIES = 5
+"""Claims of an output; each fails only when somebody publishes there meanwhile."""
 
 
 class JobRecord(BaseModel):
@@ -84,21 +86,34 @@ def claim_output(
     if not probe.writable:
         raise OutputNotWritable(store.uri, probe.detail)
     _check_apart(store.uri, fingerprint)
+    wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
+    for _ in range(CLAIM_TRIES):
+        if claim := _claim_once(store, wanted, probe.conditional_writes, replace=replace):
+            return claim
+    raise StoreUnavailable(f"{store.uri}/{MANIFEST_KEY}", "it is published again and again")
+
+
+def _claim_once(
+    store: ObjectStore, wanted: JobRecord, conditional_writes: bool, *, replace: bool
+) -> Claim | None:
+    """Claim as `claim_output` says; None when something was published meanwhile."""
+    fingerprint = wanted.fingerprint
     objects = {info.key: info for info in store.list()}
     _check_foreign(store.uri, objects)
     published = read_manifest(store)
     manifest = published[0] if published else None
     if manifest is not None and manifest.fingerprint == fingerprint.digest:
         if _is_whole(manifest, objects):
-            return Claim(manifest.cut, manifest.started_at, manifest, probe.conditional_writes)
-        cut = manifest.cut
+            return Claim(manifest.cut, manifest.started_at, manifest, conditional_writes)
+        wanted = wanted.model_copy(update={"cut": manifest.cut})
     elif manifest is not None and not replace:
         changed = differences(manifest.components, fingerprint)
         raise OutputOccupied(store.uri, "another job's published scores", changed)
     _settle_unfinished(store, fingerprint, manifest, objects, replace=replace)
-    wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
-    record = _put_record(store, wanted)
-    return Claim(record.cut, record.started_at, None, probe.conditional_writes)
+    record = _put_record(store, wanted, published[1] if published else None)
+    if record is None:
+        return None
+    return Claim(record.cut, record.started_at, None, conditional_writes)
 
 
 def _check_apart(uri: str, fingerprint: Fingerprint) -> None:
@@ -180,8 +195,14 @@ def _about_part(store: ObjectStore, key: str, fingerprint: Fingerprint) -> list[
     return [f"{key} was made from {own.source} ({own.source_etag}) with {own.model}"]
 
 
-def _put_record(store: ObjectStore, wanted: JobRecord) -> JobRecord:
-    """Put the job's record or find the one of its first run; then look who else came."""
+def _put_record(
+    store: ObjectStore, wanted: JobRecord, published: ObjectInfo | None
+) -> JobRecord | None:
+    """Put the job's record or find the one of its first run; then look who else came.
+
+    None, with nothing done, when `published` is no longer what is published: another job may have
+    come, finished and taken its record away between our look and our record.
+    """
     key = job_key(wanted.fingerprint)
     created = _put_small(store, key, wanted.model_dump_json(indent=1).encode())
     others = _other_records({info.key: info for info in store.list("_job-")}, wanted.fingerprint)
@@ -190,6 +211,10 @@ def _put_record(store: ObjectStore, wanted: JobRecord) -> JobRecord:
             store.delete(key)
         holder, changed = _unfinished(store, others[0], wanted.fingerprint)
         raise OutputOccupied(store.uri, holder, changed)
+    if store.stat(MANIFEST_KEY) != published:
+        if created:
+            store.delete(key)
+        return None
     if created:
         return wanted
     try:

@@ -75,7 +75,8 @@ class Manifest(BaseModel):
     outputs: dict[str, Any] = {}
     """Profile of each output column: JSON values only."""
     timings: dict[str, float] = {}
-    """Seconds spent by the job, by stage."""
+    """Seconds spent by the job, by phase and by stage; those of a stage are summed over all that
+    were busy at the same time."""
     started_at: datetime
     """When the job first claimed the output, in UTC."""
     published_at: datetime

@@ -23,12 +23,13 @@ from flows.shards.manifest import (
     build_manifest,
     read_manifest,
 )
-from flows.shards.object_store import PROBE_PREFIX, ObjectStore
+from flows.shards.object_store import PROBE_PREFIX, ObjectInfo, ObjectStore, Tail
 from flows.shards.quarantine import QUARANTINE_PREFIX
 from flows.shards.types import Shard
 
 PUBLISH_TRIES = 5
-"""Tries to switch the manifest; each fails only when another job published in between."""
+"""Tries to switch manifest or marker; each fails only when another job does so in between, or the
+answer is lost."""
 
 
 def publish(
@@ -144,29 +145,58 @@ def finish_publication(store: ObjectStore, manifest: Manifest) -> None:
 
     To be called again on a whole published output: a run that was killed between manifest and
     marker is finished so. Only names that Nightshift writes are removed, and nothing while another
-    job works towards replacing this output.
+    job works towards replacing this output, nor once it has: nothing is done then.
+
+    No store removes an object on a condition. So when this job is replaced in the middle of the
+    removal, and the replaced one is asked for again before it goes on, one object of that one's
+    output may be missing: its next run finds out, and makes it again.
     """
-    _mark(store, manifest.fingerprint)
+    # In this order: a job puts its record before its parts, and takes it away after its manifest.
+    # So what was listed of another job's shows in one of the two looks that follow.
     objects = [info.key for info in store.list()]
-    own_record = job_key(manifest.components)
-    if any(JOB_NAME.match(key) and key != own_record for key in objects):
+    records = [info.key for info in store.list("_job-")]
+    found = read_manifest(store)
+    if found is None or found[0].fingerprint != manifest.fingerprint:
         return
-    keep = manifest.objects()
-    for key in objects:
-        if key not in keep and _is_ours(key):
-            store.delete(key)
-    store.delete(own_record)
+    published, info = found
+    _mark(store, published.fingerprint, info)
+    own_record = job_key(published.components)
+    if any(JOB_NAME.match(key) and key != own_record for key in records):
+        return
+    keep = published.objects()
+    gone = [key for key in objects if key not in keep and _is_ours(key)]
+    # Parts first: a part whose quarantined rows are gone could not be adopted any more.
+    gone.sort(key=lambda key: key.startswith(QUARANTINE_PREFIX))
+    for key in [*gone, own_record]:
+        if store.stat(MANIFEST_KEY) != info:
+            return
+        store.delete(key)
     store.clear_scratch()
 
 
-def _mark(store: ObjectStore, fingerprint: str) -> None:
+def _mark(store: ObjectStore, fingerprint: str, manifest: ObjectInfo) -> None:
+    """Have the marker name the published job, for as long as `manifest` is what is published."""
     content = f"{fingerprint}\n".encode()
-    try:
-        if store.read(SUCCESS_KEY) == content:
+    for last in (False,) * PUBLISH_TRIES + (True,):
+        marker = _read_marker(store)
+        # After the reading: who marks another manifest from here on changes the marker's ETag.
+        if (marker and marker.data == content) or store.stat(MANIFEST_KEY) != manifest:
             return
-        store.replace(SUCCESS_KEY, content, if_etag=None)
+        if last:
+            break
+        with suppress(AmbiguousPut):
+            if marker is None:
+                store.put_if_absent(SUCCESS_KEY, content)
+            else:
+                store.replace(SUCCESS_KEY, content, if_etag=marker.info.etag)
+    raise StoreUnavailable(f"{store.uri}/{SUCCESS_KEY}", f"{PUBLISH_TRIES} puts had no effect")
+
+
+def _read_marker(store: ObjectStore) -> Tail | None:
+    try:
+        return store.read_tail(SUCCESS_KEY, 2**10)
     except NoSuchObject:
-        store.put_if_absent(SUCCESS_KEY, content)
+        return None
 
 
 def _is_ours(key: str) -> bool:

@@ -4,7 +4,7 @@ import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from flows.shards.settings import S3Settings
 from tests.chaos.objects import Found, read_bucket, read_folder
 from tests.contracts.test_object_store import s3_settings
 from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
-
-_OUTPUT = "scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +27,20 @@ class Place:
     """The bucket; None for a folder."""
     is_careless: bool = False
     """Whether the store ignores the condition of a conditional write."""
+    output: str = "scores"
+    """The output's name below the root."""
+
+    def fresh(self, name: object) -> "Place":
+        """Return another output on the same store."""
+        return replace(self, output=f"scores-{name}")
 
     def open(self, *, through: str = "", **settings: Any) -> ObjectStore:
         """Open the output as the product does; `through` is another address of the S3 server."""
         if self.endpoint is None:
-            return open_store(f"{self.root}/{_OUTPUT}", S3Settings())
+            return open_store(f"{self.root}/{self.output}", S3Settings())
         changes = {"endpoint_url": through or self.endpoint.url, **settings}
         found = s3_settings(self.endpoint).model_copy(update=changes)
-        return open_store(f"{self.root}/{_OUTPUT}", found)
+        return open_store(f"{self.root}/{self.output}", found)
 
     def objects(self) -> dict[str, Found]:
         """Take every object of the output, without the product's code; scratch is no object."""
@@ -44,22 +48,22 @@ class Place:
             return read_bucket(
                 self.endpoint.url,
                 self.endpoint.bucket,
-                f"{_OUTPUT}/",
+                f"{self.output}/",
                 aws_access_key_id=self.endpoint.access_key,
                 aws_secret_access_key=self.endpoint.secret_key,
                 region_name=self.endpoint.region,
             )
-        found = read_folder(Path(self.root) / _OUTPUT)
+        found = read_folder(Path(self.root) / self.output)
         return {key: one for key, one in found.items() if not key.startswith(".")}
 
     def peek(self, key: str) -> bytes | None:
         """Read an object as anybody would; None when it is not there."""
         if self.endpoint is None:
             try:
-                return Path(self.root, _OUTPUT, key).read_bytes()
+                return Path(self.root, self.output, key).read_bytes()
             except FileNotFoundError:
                 return None
-        url = f"{self.endpoint.url}/{self.endpoint.bucket}/{_OUTPUT}/{key}"
+        url = f"{self.endpoint.url}/{self.endpoint.bucket}/{self.output}/{key}"
         # moto wants somebody's signature and checks none.
         request = urllib.request.Request(url, headers={"Authorization": "AWS reader:unchecked"})
         try:

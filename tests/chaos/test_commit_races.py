@@ -1,7 +1,6 @@
 """Many processes commit one part at once: one wins, the others adopt it, nobody fails."""
 
 import json
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,16 +15,12 @@ import pytest
 
 from tests.chaos import committer
 from tests.chaos.committer import ROUND_DEADLINE_S, Finish, Race, digest_of
+from tests.chaos.forks import FORKS
 from tests.chaos.objects import Found
 from tests.chaos.places import Place
 from tests.chaos.seeds import Chaos
 
 pytestmark = pytest.mark.chaos
-
-# The processes are forked from one that has imported what they need (pyarrow imports pandas when
-# it first converts something): sixteen imports take longer than the races of the sample.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.chaos.committer", "flows.shards.object_store_s3", "pandas"])
 
 
 def watch(race: Race, start: Barrier) -> list[set[str]]:

@@ -20,7 +20,7 @@ from flows.shards.object_store import ObjectStore
 from flows.shards.part_writer import PartWriter, scratch_folder
 from flows.shards.planner import plan
 from flows.shards.provenance import Provenance
-from flows.shards.publish import publish, verify_parts
+from flows.shards.publish import finish_publication, publish, verify_parts
 from flows.shards.quarantine import quarantine_key, write_quarantine
 from flows.shards.reader import read_shard
 from flows.shards.settings import S3Settings, ShardSettings
@@ -184,6 +184,7 @@ class Job:
         """Do the whole job; None when some shards were left out."""
         claim = self.claim(replace=replace)
         if claim.published is not None:
+            finish_publication(self.output, claim.published)
             return claim.published
         shards = self.shards(claim)
         done = verify_parts(self.output, self.fingerprint, shards, threads=4)

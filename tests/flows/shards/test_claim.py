@@ -3,6 +3,7 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ from flows.shards.publish import verify_parts
 from flows.shards.settings import S3Settings
 from flows.shards.types import Shard
 from tests.contracts.memory_object_store import MemoryObjectStore
+from tests.faults.failpoints import FailPoint, FailPointStore
 from tests.flows.shards.jobs import CUT, NOW, Job, dataset_at, write_lake
 
 
@@ -339,6 +341,49 @@ def test_rival_in_the_last_moment(dataset: Dataset, scratch: Path) -> None:
     with pytest.raises(OutputOccupied, match="model delays@2 → delays@1"):
         job.claim()
     assert keys(store) == [job_key(Job(dataset, store, scratch, version=2).fingerprint)]
+
+
+@pytest.mark.parametrize("replacing", [False, True])
+def test_rival_publishes_before_the_record(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path, replacing: bool
+) -> None:
+    """A job that slept between its look and its record does not work beside what is published."""
+    rival = Job(dataset, memory, scratch, version=2)
+    here = FailPoint("before:put:job", lambda: rival.run(replace=True))
+    job = Job(dataset, FailPointStore(memory, [here]), scratch)
+    if not replacing:
+        with pytest.raises(OutputOccupied, match="model delays@2 → delays@1"):
+            job.claim()
+        assert not [key for key in keys(memory) if key.startswith("_job-")]
+        return
+    assert job.claim(replace=True).published is None
+    assert [key for key in keys(memory) if key.startswith("_job-")] == [job_key(job.fingerprint)]
+
+
+def test_own_publication_before_the_record(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path
+) -> None:
+    """When another run of the job published meanwhile, nothing is left to do."""
+    rival = Job(dataset, memory, scratch)
+    here = FailPoint("before:put:job", rival.run)
+    claim = Job(dataset, FailPointStore(memory, [here]), scratch).claim()
+    assert claim.published is not None
+    assert not [key for key in keys(memory) if key.startswith("_job-")]
+
+
+def test_output_that_is_published_again_and_again(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path
+) -> None:
+    """After some tries the claim is given up, and no record stays."""
+    rivals = [Job(dataset, memory, scratch, version=version) for version in range(2, 20)]
+    points = [
+        FailPoint("before:put:job", partial(rival.run, replace=True), skip=number)
+        for number, rival in enumerate(rivals)
+    ]
+    job = Job(dataset, FailPointStore(memory, points), scratch)
+    with pytest.raises(StoreUnavailable, match="published again and again"):
+        job.claim(replace=True)
+    assert not [key for key in keys(memory) if key.startswith("_job-")]
 
 
 class LostAnswer(MemoryObjectStore):

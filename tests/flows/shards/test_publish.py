@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.publish import finish_publication
 from flows.shards.settings import S3Settings
 from tests.contracts.memory_object_store import MemoryObjectStore
+from tests.faults.failpoints import FailPoint, FailPointStore, InjectedFailure, fail
 from tests.flows.shards.jobs import CUT, NOW, Job, dataset_at, rows_of
 
 
@@ -248,6 +250,96 @@ def test_nothing_goes_while_a_replacement_runs(job: Job, dataset: Dataset, scrat
     assert job.output.list() == before
 
 
+FINISHING = {
+    "after:replace:manifest": 0,
+    "before:list:other": 1,
+    "after:list:other": 1,
+    "before:list:job": 1,
+    "after:list:job": 1,
+    "before:read:success": 0,
+    "after:read:success": 0,
+    "before:replace:success": 0,
+    "after:replace:success": 0,
+    "before:delete:part": 0,
+    "after:delete:part": 0,
+    "before:delete:job": 0,
+}
+"""Moments after the manifest, with how often the like comes before; all that replacing passes."""
+
+
+@pytest.mark.parametrize(("point", "skip"), FINISHING.items())
+def test_replaced_while_it_finishes(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path, point: str, skip: int
+) -> None:
+    """A job that is overtaken between its manifest and its end touches nothing of the other's."""
+    Job(dataset, memory, scratch, version=1).run()
+    _overtake(dataset, memory, scratch, point, skip)
+
+
+@pytest.mark.parametrize(
+    ("point", "skip"),
+    [
+        (point.replace("replace:", "put:"), skip)
+        for point, skip in FINISHING.items()
+        if point != "after:read:success" and "delete:part" not in point
+    ],
+)
+def test_first_to_publish_is_replaced_while_it_finishes(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path, point: str, skip: int
+) -> None:
+    """So it is with the first job of an output, which finds neither marker nor old parts."""
+    _overtake(dataset, memory, scratch, point, skip)
+
+
+def _overtake(dataset: Dataset, store: ObjectStore, scratch: Path, point: str, skip: int) -> None:
+    """Have a third job replace the output at `point` of the second; its output must be whole."""
+    rival = Job(dataset, store, scratch, version=3)
+    reached: list[Manifest | None] = []
+    here = FailPoint(point, lambda: reached.append(rival.run(replace=True)), skip)
+    with suppress(JobSuperseded):
+        Job(dataset, FailPointStore(store, [here]), scratch, version=2).run(replace=True)
+    (theirs,) = reached
+    assert theirs is not None
+    assert manifest_in(store) == theirs
+    assert store.read(SUCCESS_KEY).decode() == f"{rival.fingerprint.digest}\n"
+    assert keys(store) == published_keys(theirs)
+
+
+def test_asked_for_again_while_its_parts_are_removed(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path
+) -> None:
+    """At most the part whose removal was under way is missing, and the next run makes it again."""
+    job = Job(dataset, memory, scratch)
+    first = job.run()
+    assert first is not None
+    here = FailPoint("before:delete:part", lambda: job.run(replace=True))
+    Job(dataset, FailPointStore(memory, [here]), scratch, version=2).run(replace=True)
+    assert manifest_in(memory).components == job.fingerprint
+    missing = manifest_in(memory).objects() - set(keys(memory))
+    assert len([key for key in missing if key.startswith("part-")]) == 1
+    scored: list[int] = []
+    manifest = job.run(scored=scored)
+    assert manifest is not None
+    assert scored == [0]
+    assert keys(memory) == published_keys(manifest)
+
+
+@pytest.mark.parametrize("kind", ["part", "quarantine"])
+def test_killed_while_old_objects_are_removed(
+    dataset: Dataset, memory: MemoryObjectStore, scratch: Path, kind: str
+) -> None:
+    """A removal that stops anywhere leaves no part without its quarantine object."""
+    old = Job(dataset, memory, scratch)
+    for skip in range(4):
+        assert old.run(replace=True) is not None
+        here = FailPoint(f"before:delete:{kind}", fail, skip)
+        with pytest.raises(InjectedFailure):
+            Job(dataset, FailPointStore(memory, [here]), scratch, version=2).run(replace=True)
+        manifest = old.run(replace=True)
+        assert manifest is not None
+        assert keys(memory) == published_keys(manifest)
+
+
 def test_quarantine_gone_before_publishing(job: Job) -> None:
     """Rows that cannot be found again stop the publication."""
     claim = score_all(job)
@@ -258,13 +350,14 @@ def test_quarantine_gone_before_publishing(job: Job) -> None:
 
 
 class Losing(MemoryObjectStore):
-    """A store that loses the answer to the manifest's put or replacement; `stored` or not."""
+    """A store that loses the answer to an object's put or replacement; `stored` or not."""
 
     lost = 0
     stored = True
+    key = MANIFEST_KEY
 
     def put_if_absent(self, key: str, source: bytes | Path) -> bool:
-        if key == MANIFEST_KEY and self.lost:
+        if key == self.key and self.lost:
             self.lost -= 1
             if self.stored:
                 super().put_if_absent(key, source)
@@ -272,7 +365,7 @@ class Losing(MemoryObjectStore):
         return super().put_if_absent(key, source)
 
     def replace(self, key: str, data: bytes, *, if_etag: str | None) -> bool:
-        if key == MANIFEST_KEY and self.lost:
+        if key == self.key and self.lost:
             self.lost -= 1
             if self.stored:
                 super().replace(key, data, if_etag=if_etag)
@@ -280,11 +373,12 @@ class Losing(MemoryObjectStore):
         return super().replace(key, data, if_etag=if_etag)
 
 
+@pytest.mark.parametrize("key", [MANIFEST_KEY, SUCCESS_KEY])
 @pytest.mark.parametrize("stored", [True, False])
-def test_lost_answers(dataset: Dataset, scratch: Path, stored: bool) -> None:
-    """Putting and switching the manifest survive answers that never come."""
+def test_lost_answers(dataset: Dataset, scratch: Path, stored: bool, key: str) -> None:
+    """Putting and switching manifest and marker survive answers that never come."""
     store = Losing()
-    store.stored = stored
+    store.stored, store.key = stored, key
     for version in (1, 2):
         store.lost = 2
         job = Job(dataset, store, scratch, version=version)
@@ -293,10 +387,11 @@ def test_lost_answers(dataset: Dataset, scratch: Path, stored: bool) -> None:
         assert keys(store) == published_keys(manifest)
 
 
-def test_store_that_never_answers(dataset: Dataset, scratch: Path) -> None:
+@pytest.mark.parametrize("key", [MANIFEST_KEY, SUCCESS_KEY])
+def test_store_that_never_answers(dataset: Dataset, scratch: Path, key: str) -> None:
     """After some tries the store is said to be unavailable, and the parts stay."""
     store = Losing()
-    store.lost, store.stored = 99, False
+    store.lost, store.stored, store.key = 99, False, key
     job = Job(dataset, store, scratch)
     with pytest.raises(StoreUnavailable, match="puts had no effect"):
         job.run()
@@ -306,10 +401,11 @@ def test_store_that_never_answers(dataset: Dataset, scratch: Path) -> None:
     assert scored == []
 
 
-def test_last_try_counts(dataset: Dataset, scratch: Path) -> None:
+@pytest.mark.parametrize("key", [MANIFEST_KEY, SUCCESS_KEY])
+def test_last_try_counts(dataset: Dataset, scratch: Path, key: str) -> None:
     """A put that arrives with the last try is found."""
     from flows.shards.publish import PUBLISH_TRIES
 
     store = Losing()
-    store.lost, store.stored = PUBLISH_TRIES - 1, False
+    store.lost, store.stored, store.key = PUBLISH_TRIES - 1, False, key
     assert Job(dataset, store, scratch).run() is not None
