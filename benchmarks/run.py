@@ -6,6 +6,7 @@ Ratios within one run mean something; the figures of two machines, or of two day
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -235,6 +236,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what was asked for; return the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends servers and cases as Ctrl-C
     try:
         Bench(_parse(arguments)).main()
     except (CaseFailed, StackError, WrongScores) as error:
