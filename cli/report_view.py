@@ -32,7 +32,7 @@ def _lines(report: JobReport, elapsed_s: float) -> Iterator[tuple[str, str]]:
         yield "rate", f"{report.rate:,.0f} rows/s"
         rest_s = elapsed_s - report.scoring_s
         yield "time", f"{report.scoring_s:.1f} s scoring, {rest_s:.1f} s around it"
-        yield "busy", ", ".join(f"{stage.name} {stage.busy_s:.1f} s" for stage in report.stages)
+        yield "busy", ", ".join(f"{stage.name} {stage.busy_s:.1f}" for stage in report.stages) + " s"
         if report.bound:
             yield "bounded by", str(report.bound)
     yield "scores", report.output_uri

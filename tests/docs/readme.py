@@ -32,12 +32,14 @@ def shape(text: str, *, folder: Path) -> list[str]:
     """Return the lines of a printed text without what differs from run to run.
 
     Numbers become `N`, runs of spaces one, `folder` becomes `…`; lines of progress are left out.
+    Which stage bounds a job depends on the machine.
     """
     shaped = []
     for line in text.replace(f"{folder}/", "…/").splitlines():
         if line.startswith(("resolving", "planning", "scoring:", "publishing", "writing")):
             continue
         spaced = re.sub(r"[ ─]+", " ", _NUMBER.sub("N", line)).strip()
+        spaced = re.sub(r"^(bounded by) .*", r"\1 …", spaced)
         if spaced:
             shaped.append(spaced)
     return shaped
