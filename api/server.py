@@ -9,14 +9,17 @@ from collections.abc import Callable
 import uvicorn
 
 from api.app import create_app
+from api.gateway.demo import Demo
 from api.settings import Settings
 
 
-async def serve(settings: Settings, listener: socket.socket, started: Callable[[], None]) -> None:
+async def serve(
+    settings: Settings, listener: socket.socket, started: Callable[[str | None], None]
+) -> None:
     """Answer on `listener`, which is closed then; what is under way at the signal is finished.
 
-    Calls `started` when everything is open. The application's lifespan is entered here: uvicorn
-    would log its error and hide it from the caller.
+    Calls `started` when everything is open, with a demo token in development. The application's
+    lifespan is entered here: uvicorn would log its error and hide it from the caller.
     """
     app = create_app(settings)
     async with app.router.lifespan_context(app):
@@ -33,7 +36,8 @@ async def serve(settings: Settings, listener: socket.socket, started: Callable[[
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
-        started()
+        demo = getattr(app.state, "demo", None)
+        started(demo.token().token if isinstance(demo, Demo) else None)
         await server.serve(sockets=[listener])
 
 

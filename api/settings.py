@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.gateway.settings import TokenSettings
 from inference.settings import InferenceSettings
 from registry.settings import RegistrySettings
 
@@ -16,7 +17,8 @@ class ApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_API_", frozen=True, extra="ignore")
 
     host: str = Field(default="127.0.0.1", min_length=1)
-    """Address to listen on. Only this machine unless said otherwise: nothing asks who calls."""
+    """Address to listen on. Only this machine unless said otherwise; development
+    listens nowhere else."""
     port: int = Field(default=8080, ge=0, le=65535)
     """Port to listen on, any free one for 0. Not 8000 to 8002, where Triton listens."""
     check_timeout_s: float = Field(default=0.8, gt=0)
@@ -33,6 +35,8 @@ class Settings:
 
     api: ApiSettings
     """How requests are answered."""
+    tokens: TokenSettings
+    """Whose requests are answered."""
     registry: RegistrySettings
     """Where the registry is."""
     inference: InferenceSettings
@@ -41,4 +45,4 @@ class Settings:
     @classmethod
     def read(cls) -> Self:
         """Read the environment; raises `ValidationError` or `SettingsError`."""
-        return cls(ApiSettings(), RegistrySettings(), InferenceSettings())
+        return cls(ApiSettings(), TokenSettings(), RegistrySettings(), InferenceSettings())

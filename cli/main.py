@@ -173,6 +173,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from api.gateway.boot import UnsafeConfiguration
     from cli.demo import DemoFailed
     from cli.stack.errors import StackError
     from flows.errors import JobError
@@ -193,6 +194,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         SettingsError,
         ShardError,
         StackError,
+        UnsafeConfiguration,
         ValidationError,
     )
 

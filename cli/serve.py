@@ -7,6 +7,8 @@ import typer
 if TYPE_CHECKING:
     import socket
 
+    from api.settings import Settings
+
 # Commands import what they use when they run, so that help shows at once.
 
 
@@ -39,14 +41,28 @@ def serve(
     from cli.settings import LocalSettings
     from telemetry.logs import logged_to
 
-    settings = Settings.read()
-    host = settings.api.host if host is None else host
-    port = settings.api.port if port is None else port
+    settings = _told(Settings.read(), host, port)
     log = LocalSettings().data_dir / "logs" / "api.jsonl"
-    with _listen(host, port) as listener, logged_to(log):
-        started = f"serving on {_url(listener)}, log in {log}; Ctrl-C ends it"
-        asyncio.run(server.serve(settings, listener, lambda: typer.echo(started)))
+    with _listen(settings.api.host, settings.api.port) as listener, logged_to(log):
+        url = _url(listener)
+
+        def started(demo_token: str | None) -> None:
+            typer.echo(f"serving on {url}, log in {log}; Ctrl-C ends it")
+            if demo_token is not None:
+                typer.echo(f"development: anyone on this machine may do everything, {url}/docs")
+                typer.echo(f"demo token: {demo_token}")
+
+        asyncio.run(server.serve(settings, listener, started))
     typer.echo("stopped")
+
+
+def _told(settings: "Settings", host: str | None, port: int | None) -> "Settings":
+    """Return the settings with what the command line says instead."""
+    from dataclasses import replace
+
+    told = {"host": host, "port": port}
+    given = {name: value for name, value in told.items() if value is not None}
+    return replace(settings, api=settings.api.model_copy(update=given))
 
 
 def _listen(host: str, port: int) -> "socket.socket":

@@ -11,6 +11,7 @@ from api.app import create_app
 from api.settings import ApiSettings, Settings
 from inference.settings import InferenceSettings
 from registry.settings import RegistrySettings
+from tests.api import tokens
 
 OpenApi = Callable[..., AbstractAsyncContextManager[AsyncClient]]
 
@@ -23,7 +24,10 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_api(database: Path) -> OpenApi:
-    """Call with the servers' addresses for a client of the API with everything opened."""
+    """Call with the servers' addresses for a client of the API with everything opened.
+
+    It sends a token that allows everything, unless a request has its own `Authorization`.
+    """
 
     @asynccontextmanager
     async def opened(*urls: str, check_timeout_s: float = 5.0) -> AsyncIterator[AsyncClient]:
@@ -31,7 +35,9 @@ def open_api(database: Path) -> OpenApi:
         transport = ASGITransport(app=app)
         async with (
             app.router.lifespan_context(app),
-            AsyncClient(transport=transport, base_url="http://nightshift") as client,
+            AsyncClient(
+                transport=transport, base_url="http://nightshift", headers=tokens.bearer()
+            ) as client,
         ):
             yield client
 
@@ -42,6 +48,7 @@ def settings_for(database: Path, *urls: str, check_timeout_s: float = 5.0) -> Se
     """Return settings that depend on no variable. The deadline outlasts a loaded machine."""
     return Settings(
         api=ApiSettings(check_timeout_s=check_timeout_s),
+        tokens=tokens.SETTINGS,
         registry=RegistrySettings(database_url=f"sqlite:///{database}"),
         inference=InferenceSettings(triton_urls=urls, probe_timeout_s=check_timeout_s),
     )

@@ -22,7 +22,11 @@ async def test_a_signal_ends_it(database: Path, number: signal.Signals) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
     started = asyncio.Event()
-    serving = asyncio.create_task(serve(settings_for(database, NOBODY), listener, started.set))
+
+    def say(_: str | None) -> None:
+        started.set()
+
+    serving = asyncio.create_task(serve(settings_for(database, NOBODY), listener, say))
     await asyncio.wait_for(started.wait(), timeout=20)
     async with AsyncClient(base_url=f"http://127.0.0.1:{address[1]}") as client:
         answer = await client.get("/health/live")
@@ -38,4 +42,9 @@ async def test_what_cannot_be_opened_is_raised(tmp_path: Path) -> None:
     """The caller gets the error itself, before anything was answered."""
     (tmp_path / "file").touch()
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(RegistryUnavailable):
-        await serve(settings_for(tmp_path / "file" / "x.db", NOBODY), listener, pytest.fail)
+        await serve(settings_for(tmp_path / "file" / "x.db", NOBODY), listener, never)
+
+
+def never(_: str | None) -> None:
+    """Fail: nothing was opened."""
+    pytest.fail("it said that it serves")

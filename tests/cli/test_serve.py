@@ -51,8 +51,14 @@ def test_answers_until_ctrl_c(tmp_path: Path, host: str) -> None:
         with urllib.request.urlopen(f"{found[1]}/health/live", timeout=20) as answer:
             assert json.load(answer) == {"status": "live"}
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
-    assert (process.returncode, rest) == (0, "stopped\n")
+        assert process.stdout is not None
+        rest = process.stdout.read()
+        assert process.wait(timeout=20) == 0
+    assert re.fullmatch(
+        r"development: anyone on this machine may do everything, http://\S+/docs\n"
+        r"demo token: ([\w-]+\.){2}[\w-]+\nstopped\n",
+        rest,
+    )
     log = (tmp_path / ".nightshift/logs/api.jsonl").read_text().splitlines()
     assert "Finished server process" in json.loads(log[-1])["message"]
 

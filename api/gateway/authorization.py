@@ -1,0 +1,57 @@
+"""Let a route be used by those whose token has its scope."""
+
+from typing import Any
+
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer as BearerModel
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from api.gateway.principal import Principal, caller_of
+from api.gateway.refusals import lacking_scopes, no_token
+from api.gateway.scopes import SCOPES, ScopeName
+from api.problems import documented
+
+GUARDED: dict[int | str, dict[str, Any]] = {
+    401: documented("No token, or one that is not accepted; `WWW-Authenticate` says why."),
+    403: documented("The token lacks a scope; `missing_scopes` names it."),
+    429: documented("Too many requests; `Retry-After` says when the next one is counted."),
+}
+"""The `responses=` of every router whose routes need a scope."""
+
+
+class _Bearer(SecurityBase):
+    """The security scheme that OpenAPI describes, which asks for the scopes of its route."""
+
+    model = BearerModel(
+        bearerFormat="JWT",
+        description="A JWT with `iss`, `aud`, `sub`, `exp` and the scopes in `scope` or `scp`.\n\n"
+        + "\n".join(f"- `{name}`: {words}" for name, words in SCOPES.items()),
+    )
+    scheme_name = "bearer"
+
+    async def __call__(self, request: Request, wanted: SecurityScopes) -> Principal:
+        """Return who calls; raises `Refusal` unless the token has every scope in `wanted`."""
+        caller = caller_of(request.scope)
+        if caller.principal is None:
+            raise caller.refusal or no_token()
+        missing = [scope for scope in wanted.scopes if scope not in caller.principal.scopes]
+        if missing:
+            raise lacking_scopes(missing)
+        return caller.principal
+
+
+_BEARER = _Bearer()
+
+
+# The name of a parameter's default is what FastAPI wants of a dependency: Any.
+def requires(*scopes: ScopeName) -> Any:
+    """Return the dependency of a route that needs every one of `scopes`.
+
+    As a parameter it gives the caller, `Annotated[Principal, requires("models:read")]`; as
+    `dependencies=[requires("models:read")]` it only guards.
+    """
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise ValueError(f"not in api.gateway.scopes: {unknown or 'no scope at all'}")
+    return Security(_BEARER, scopes=scopes)
