@@ -131,6 +131,11 @@ class RetryTurns:
         self._budget = budget
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def active(self) -> int:
+        """Requests that run."""
+        return self._budget.active
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Count a request as running."""

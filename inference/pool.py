@@ -87,6 +87,11 @@ class Pool:
         """The servers, in the order they were given."""
         return self._servers
 
+    @property
+    def busy(self) -> bool:
+        """Whether any request is under way."""
+        return self._turns.active > 0
+
     async def infer(self, request: InferRequest, *, deadline_s: float | None = None) -> InferAnswer:
         """Run one request on whichever server can.
 
@@ -127,6 +132,10 @@ class Pool:
         With a `canary` the probe is a real inference: a server can say ready and hang.
         """
         self._watch.add((model, version), canary)
+
+    def watch_servers(self) -> None:
+        """Probe in the background whether the servers answer, until the pool is closed."""
+        self._watch.add_servers()
 
     def health(self) -> PoolHealth:
         """Return the state of each server with the counts since the start."""

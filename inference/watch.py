@@ -11,6 +11,9 @@ from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest
 
+_LIVENESS: ModelKey = ("", "")
+"""Stands for no model: the server itself."""
+
 
 class Watch:
     """Keep the router told of which server has which model ready.
@@ -41,6 +44,10 @@ class Watch:
         """Probe the model from now on; a canary makes the probe a real inference."""
         self._watched[key] = canary
 
+    def add_servers(self) -> None:
+        """Probe whether the servers answer at all, whatever they serve."""
+        self._watched[_LIVENESS] = None
+
     async def run(self) -> None:
         """Probe until cancelled."""
         while True:
@@ -59,8 +66,11 @@ class Watch:
 
     async def _ask(self, index: int, key: ModelKey) -> bool:
         server = self._servers[index]
-        ready = await server.model_ready(*key) and await self._sings(index, key)
-        live = ready or await server.live()
+        if key == _LIVENESS:
+            ready = live = await server.live()
+        else:
+            ready = await server.model_ready(*key) and await self._sings(index, key)
+            live = ready or await server.live()
         self._note(index, key, ready=ready, live=live)
         return ready
 
