@@ -73,7 +73,7 @@ def list_models(as_json: AsJson = False) -> None:
     from cli.catalog import opened_catalog
 
     with opened_catalog() as catalog:
-        found = [(model, catalog.aliases(model.name)) for model in catalog.models()]
+        found = [(m, catalog.aliases(m.name).items) for m in catalog.models().items]
     if as_json:
         typer.echo(model_views.models_json(found))
     elif found:
@@ -94,8 +94,8 @@ def show(
     with opened_catalog() as catalog:
         found = model_views.ModelView(
             model=catalog.model(name),
-            versions=catalog.versions(name),
-            aliases=catalog.aliases(name),
+            versions=catalog.versions(name).items,
+            aliases=catalog.aliases(name).items,
             moves=catalog.moves(name),
         )
     if as_json:

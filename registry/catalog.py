@@ -1,26 +1,28 @@
-"""Register versions of models, move aliases and resolve what a person wrote."""
+"""Register versions of models, move aliases, delete what nothing needs."""
 
-import hashlib
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from registry import promotion
+from registry.conflicts import AlreadyExists, ApprovalRefused, InUse
 from registry.domain import (
     Alias,
-    AliasMove,
+    Approval,
     Model,
-    ModelRef,
     ModelVersion,
     Signature,
     check_alias,
     check_name,
 )
-from registry.errors import InvalidRegistration, UnknownAlias, UnknownModel, UnknownVersion
+from registry.events import EventKind
+from registry.history import record
+from registry.lookup import locked_model, require_version
 from registry.port import Rows, Store
-
-_DIGEST = re.compile(r"(metadata-)?sha256:[0-9a-f]{64}")
+from registry.reading import CatalogReader
+from registry.registration import check_version, content_digest
+from registry.tags import check_tags
+from registry.uses import Referent, Use, UseKind
 
 
 def utc_now() -> datetime:
@@ -28,12 +30,76 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Catalog:
-    """The registry's rules: what may be registered, moved and resolved."""
+class Catalog(CatalogReader):
+    """The registry's rules: what may be registered, moved and deleted.
+
+    Every change of a model, its versions or aliases happens under the model's lock, raises the
+    model's `revision` by one and leaves one event with that number. `by` is who did it, `why` the
+    reason given; `if_revision` is the revision that the caller saw, None to change what there is.
+    """
 
     def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._store = store
+        super().__init__(store)
         self._now = now
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        by: str = "",
+    ) -> Model:
+        """Add a model that has no version yet; raises `InvalidName`, `AlreadyExists`.
+
+        The name of a deleted model may be used again; its versions are counted on.
+        """
+        draft = Model(
+            check_name(name, "model"), description, 0, self._now(), by, check_tags(tags or {})
+        )
+        with self._store.writing() as rows:
+            model, added = _locked_or_added(rows, draft)
+            if not added:
+                raise AlreadyExists(f"model {name}")
+            return model
+
+    def change_model(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        by: str = "",
+        why: str = "",
+        if_revision: int | None = None,
+    ) -> Model:
+        """Change the model's description or all of its tags; what is None stays.
+
+        Raises `UnknownModel`, `InvalidName`, `RevisionChanged`.
+        """
+        given = {"description": description, "tags": None if tags is None else check_tags(tags)}
+        with self._store.writing() as rows:
+            model = locked_model(rows, name, if_revision=if_revision)
+            change = {k: v for k, v in given.items() if v not in (None, getattr(model, k))}
+            if not change:
+                return model
+            told = replace(model, **change)  # type: ignore[arg-type]  # keys and types as above
+            kind, now = EventKind.MODEL_CHANGED, self._now()
+            return record(rows, told, kind, by=by, now=now, why=why, change=change)
+
+    def delete_model(
+        self, name: str, *, by: str = "", why: str = "", if_revision: int | None = None
+    ) -> None:
+        """Take the model with all its versions away; its history stays readable.
+
+        Raises `UnknownModel`, `RevisionChanged`, or `InUse` while anything points to it.
+        """
+        with self._store.writing() as rows:
+            model = locked_model(rows, name, if_revision=if_revision)
+            _require_unused(rows, f"model {name}", name, None)
+            bare = replace(model, description="", tags={}, protected=())
+            gone = record(rows, bare, EventKind.MODEL_DELETED, by=by, now=self._now(), why=why)
+            rows.delete_model(name, gone.changed_at or self._now())
 
     def register(
         self,
@@ -46,6 +112,7 @@ class Catalog:
         columns: Mapping[str, tuple[str, ...]] | None = None,
         artifact: str | None = None,
         description: str = "",
+        tags: Mapping[str, str] | None = None,
         by: str = "",
     ) -> ModelVersion:
         """Add a version of the model `name`, and the model itself if it is new.
@@ -56,7 +123,7 @@ class Catalog:
         """
         now = self._now()
         version = ModelVersion(
-            name=check_name(name, "model"),
+            name=name,
             version=0,
             signature=signature,
             digest=digest,
@@ -67,161 +134,166 @@ class Catalog:
             description=description,
             created_at=now,
             created_by=by,
+            tags=check_tags(tags or {}),
         )
-        _check(version)
+        check_version(version)
         with self._store.writing() as rows:
             return _add(rows, version, now)
 
+    def delete_version(self, name: str, number: int, *, by: str = "", why: str = "") -> None:
+        """Take the version away; its number is never given again.
+
+        Raises `UnknownModel`, `UnknownVersion`, or `InUse` while anything points to it.
+        """
+        with self._store.writing() as rows:
+            model = locked_model(rows, name)
+            require_version(rows, name, number)
+            _require_unused(rows, f"{name}@{number}", name, number)
+            kind, now = EventKind.VERSION_DELETED, self._now()
+            gone = record(rows, model, kind, by=by, now=now, why=why, version=number)
+            rows.delete_version(name, number, gone.changed_at or now)
+
+    def approve(self, name: str, number: int, *, by: str, why: str = "") -> Approval:
+        """Write down that `by` found the version fit to go live.
+
+        Nobody approves what they registered. Safe to repeat: the first approval stays. Raises
+        `UnknownModel`, `UnknownVersion`, `ApprovalRefused`.
+        """
+        with self._store.writing() as rows:
+            model = locked_model(rows, name)
+            version = require_version(rows, name, number)
+            if not by or by == version.created_by:
+                raise ApprovalRefused(name, number, by)
+            for approval in rows.approvals(name, number):
+                if approval.by == by:
+                    return approval
+            kind, now = EventKind.VERSION_APPROVED, self._now()
+            changed = record(rows, model, kind, by=by, now=now, why=why, version=number)
+            approval = Approval(name, number, by, changed.changed_at or now, why)
+            rows.add_approval(approval)
+            return approval
+
     def set_alias(
-        self, name: str, alias: str, version: int, *, by: str = "", why: str = ""
+        self,
+        name: str,
+        alias: str,
+        version: int,
+        *,
+        by: str = "",
+        why: str = "",
+        from_version: int | None = None,
+        if_revision: int | None = None,
     ) -> Alias:
         """Point `alias` to `version`, and write the move into the history.
 
-        Safe to repeat: an alias that already points there is left alone, without a line. Raises
-        `InvalidName`, `UnknownModel`, `UnknownVersion`.
+        Compare and set: `from_version` is the version that it must point to now, `if_revision` the
+        revision that the alias must have, 0 for an alias that must not exist yet; None moves it
+        from wherever it is. Safe to repeat: an alias that already points there is left alone.
+
+        A protected alias goes to a version only after somebody approved that version who is
+        neither the one who moves it nor the one who registered the version; rolling back to a
+        version that was approved needs no new approval. A version whose registrar is not known
+        counts as nobody's.
+
+        Raises `InvalidName`, `UnknownModel`, `UnknownVersion`, `AliasMoved` when the compare is
+        lost, `ApprovalMissing`.
         """
         check_alias(alias)
         with self._store.writing() as rows:
-            if rows.lock_model(name) is None:
-                raise _unknown_model(rows, name)
-            _require_version(rows, name, version)
-            before = rows.alias(name, alias)
-            if before is not None and before.version == version:
-                return before
-            moved = Alias(name, alias, version, self._now())
-            left = before.version if before else None
-            rows.put_alias(moved)
-            rows.add_move(AliasMove(name, alias, moved.moved_at, by, left, version, why))
-            return moved
+            model = locked_model(rows, name)
+            expected = {"from_version": from_version, "if_revision": if_revision}
+            promotion.compare(rows, name, alias, **expected)
+            now = self._now()
+            return promotion.move_alias(rows, model, alias, version, by=by, why=why, now=now)
 
-    def resolve(self, ref: ModelRef) -> ModelVersion:
-        """Return the version that `ref` means now.
+    def delete_alias(
+        self,
+        name: str,
+        alias: str,
+        *,
+        by: str = "",
+        why: str = "",
+        from_version: int | None = None,
+        if_revision: int | None = None,
+    ) -> None:
+        """Take the alias away, by compare and set as `set_alias`.
 
-        Raises `UnknownModel`, `UnknownVersion`, `UnknownAlias`.
+        Raises `UnknownModel`, `UnknownAlias`, `AliasMoved`, `AliasProtected`.
         """
-        with self._store.reading() as rows:
-            _require_model(rows, ref.name)
-            if ref.alias is None:
-                return _require_version(rows, ref.name, ref.version or 0)
-            alias = rows.alias(ref.name, ref.alias)
-            if alias is None:
-                known = [known.name for known in rows.aliases(ref.name)]
-                raise UnknownAlias(ref.name, ref.alias, known)
-            return _require_version(rows, ref.name, alias.version)
+        with self._store.writing() as rows:
+            model = locked_model(rows, name)
+            expected = {"from_version": from_version, "if_revision": if_revision}
+            promotion.compare(rows, name, alias, **expected)
+            promotion.delete_alias(rows, model, alias, by=by, why=why, now=self._now())
 
-    def model(self, name: str) -> Model:
-        """Return the model; raises `UnknownModel`."""
-        with self._store.reading() as rows:
-            return _require_model(rows, name)
+    def protect_alias(
+        self, name: str, alias: str, *, protected: bool, by: str = "", why: str = ""
+    ) -> Model:
+        """Let the alias go to approved versions only, see `set_alias`, or to any again.
 
-    def models(self) -> tuple[Model, ...]:
-        """Return every model, by name."""
-        with self._store.reading() as rows:
-            return rows.models()
+        An alias may be protected before it exists, and stays where it points. Who may do this is
+        for the API's scopes to say: whoever may take a protection off can pass the gate, and the
+        history shows it. Raises `InvalidName`, `UnknownModel`.
+        """
+        check_alias(alias)
+        with self._store.writing() as rows:
+            model = locked_model(rows, name)
+            if protected == (alias in model.protected):
+                return model
+            others = {each for each in model.protected if each != alias}
+            changed = sorted(others | {alias} if protected else others)
+            kind = EventKind.ALIAS_PROTECTED if protected else EventKind.ALIAS_UNPROTECTED
+            told = replace(model, protected=tuple(changed))
+            return record(rows, told, kind, by=by, now=self._now(), why=why, alias=alias)
 
-    def versions(self, name: str) -> tuple[ModelVersion, ...]:
-        """Return the model's versions, newest first; raises `UnknownModel`."""
-        with self._store.reading() as rows:
-            _require_model(rows, name)
-            return rows.versions(name)
+    def claim(self, use: Use) -> None:
+        """Keep what a job or route uses from being deleted until `release`.
 
-    def aliases(self, name: str) -> tuple[Alias, ...]:
-        """Return the model's aliases, by name; raises `UnknownModel`."""
-        with self._store.reading() as rows:
-            _require_model(rows, name)
-            return rows.aliases(name)
+        Checked under the model's lock, so a claim and a deletion cannot both succeed. Safe to
+        repeat. Raises `UnknownModel`, `UnknownVersion`.
+        """
+        with self._store.writing() as rows:
+            locked_model(rows, use.model)
+            if use.version is not None:
+                require_version(rows, use.model, use.version)
+            rows.add_use(use)
 
-    def moves(self, name: str, alias: str | None = None) -> tuple[AliasMove, ...]:
-        """Return who moved the alias (or any alias), newest first; raises `UnknownModel`."""
-        with self._store.reading() as rows:
-            _require_model(rows, name)
-            return rows.moves(name, alias)
+    def release(self, kind: UseKind, name: str) -> None:
+        """Let go of everything that the job or route uses; safe to repeat."""
+        with self._store.writing() as rows:
+            rows.remove_uses(kind, name)
 
 
-def content_digest(version: ModelVersion) -> str:
-    """Return the sha256 of what makes two registrations the same version.
-
-    Where no artifact's bytes are known, the place that serves the model belongs to it: two models
-    with the same metadata may differ in their weights.
-    """
-    identity: dict[str, object] = {
-        "digest": version.digest,
-        "inputs": [[s.name, s.datatype, s.shape] for s in version.signature.inputs],
-        "outputs": [[s.name, s.datatype, s.shape] for s in version.signature.outputs],
-        "max_batch_size": version.signature.max_batch_size,
-        "columns": version.columns,
-    }
-    if not version.digest.startswith("sha256:"):
-        identity["served"] = [version.served_name, version.served_version]
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _locked_or_added(rows: Rows, draft: Model) -> tuple[Model, bool]:
+    model, added = rows.add_model(draft)
+    if not added:
+        return model, False
+    kind, by = EventKind.MODEL_CREATED, draft.created_by
+    return record(rows, model, kind, by=by, now=draft.created_at), True
 
 
 def _add(rows: Rows, draft: ModelVersion, now: datetime) -> ModelVersion:
-    content = content_digest(draft)
-    rows.add_model(Model(draft.name, draft.description, 0, now))
+    content, by = content_digest(draft), draft.created_by
+    model, _ = _locked_or_added(rows, Model(draft.name, draft.description, 0, now, by))
     existing = rows.version_by_content(draft.name, content)
     if existing is not None:
         return existing
-    version = replace(draft, version=rows.next_version(draft.name))
+    version = replace(draft, version=model.last_version + 1)
     rows.add_version(version, content=content)
+    counted = replace(model, last_version=version.version)
+    kind, number = EventKind.VERSION_REGISTERED, version.version
+    record(rows, counted, kind, by=by, now=now, version=number)
     return version
 
 
-def _check(version: ModelVersion) -> None:
-    who = f"model {version.name!r}"
-    if not _DIGEST.fullmatch(version.digest):
-        raise InvalidRegistration(
-            f"{who}: digest {version.digest!r} is not 'sha256:' or 'metadata-sha256:' followed by "
-            "64 hexadecimal digits"
-        )
-    if not version.served_name or not version.served_version.isdecimal():
-        raise InvalidRegistration(
-            f"{who}: Triton cannot serve {version.served_name!r} version "
-            f"{version.served_version!r}: give a model name and a version number"
-        )
-    for kind, specs in (("input", version.signature.inputs), ("output", version.signature.outputs)):
-        names = [spec.name for spec in specs]
-        if not names or len(set(names)) != len(names):
-            raise InvalidRegistration(
-                f"{who}: its {kind}s are {names}: at least one is needed, each with its own name"
-            )
-    for name, columns in version.columns.items():
-        _check_columns(version, name, columns)
-
-
-def _check_columns(version: ModelVersion, name: str, columns: tuple[str, ...]) -> None:
-    who = f"model {version.name!r}"
-    inputs = {spec.name: spec for spec in version.signature.inputs}
-    if name not in inputs:
-        raise InvalidRegistration(
-            f"{who} has no input {name!r} to feed columns to; its inputs: {', '.join(inputs)}"
-        )
-    if not columns or not all(columns):
-        raise InvalidRegistration(f"{who}: input {name!r} needs at least one named column")
-    spec = inputs[name]
-    stacked = len(columns) > 1
-    fits = len(spec.row_shape) == 1 and spec.row_shape[0] in (-1, len(columns))
-    if stacked and not fits:
-        raise InvalidRegistration(
-            f"{who}: {len(columns)} columns cannot feed input {spec}: name as many as a row of it "
-            "has values, or one list column"
-        )
-
-
-def _require_model(rows: Rows, name: str) -> Model:
-    model = rows.model(name)
-    if model is None:
-        raise _unknown_model(rows, name)
-    return model
-
-
-def _unknown_model(rows: Rows, name: str) -> UnknownModel:
-    return UnknownModel(name, [model.name for model in rows.models()])
-
-
-def _require_version(rows: Rows, name: str, number: int) -> ModelVersion:
-    version = rows.version(name, number)
-    if version is None:
-        raise UnknownVersion(name, number, [known.version for known in rows.versions(name)])
-    return version
+def _require_unused(rows: Rows, what: str, model: str, version: int | None) -> None:
+    """Raise `InUse` while the locked model, or one of its versions, is pointed to."""
+    aliases = rows.aliases(model, after=None, limit=None, version=version)
+    placements = rows.placements(model=model, version=version)
+    referents = [
+        *(Referent("alias", alias.name) for alias in aliases),
+        *(Referent(use.kind, use.id) for use in rows.uses(model, version)),
+        *(Referent("pool", pool) for pool in sorted({each.pool for each in placements})),
+    ]
+    if referents:
+        raise InUse(what, referents)

@@ -133,6 +133,8 @@ class ModelVersion:
     """When it was registered, in UTC."""
     created_by: str = ""
     """Who registered it."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What versions are found by; given once, like all of a version."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -149,7 +151,17 @@ class Model:
     last_version: int
     """The highest version number given so far; 0 when there is none yet."""
     created_at: datetime
-    """When its first version was registered, in UTC."""
+    """When it was first registered, in UTC."""
+    created_by: str = ""
+    """Who did that."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What models are found by; may be changed."""
+    protected: tuple[str, ...] = ()
+    """Aliases that go to approved versions only, by name."""
+    revision: int = 0
+    """How many events it has had: whatever changes it, its versions or aliases raises it by 1."""
+    changed_at: datetime | None = None
+    """When the last of them was, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +176,27 @@ class Alias:
     """The version it points to."""
     moved_at: datetime
     """When it was last moved, in UTC."""
+    revision: int = 0
+    """The model's revision at that move: no two moves within a model have the same."""
 
     def __str__(self) -> str:
         return f"{self.model}@{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The word of one person that a version may go live."""
+
+    model: str
+    """The registered model."""
+    version: int
+    """The version that was looked at."""
+    by: str
+    """Who approved it."""
+    at: datetime
+    """When, in UTC."""
+    why: str
+    """What was looked at; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)

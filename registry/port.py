@@ -1,58 +1,161 @@
-"""Say what the catalog needs of the place where the registry's rows are kept."""
+"""Say what the registry's rules need of the place where its rows are kept."""
 
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
-from registry.domain import Alias, AliasMove, Model, ModelVersion
+from registry.domain import Alias, Approval, Model, ModelVersion
+from registry.events import Event
+from registry.pages import EventFilter, ModelFilter, VersionFilter
+from registry.pools import Placement, Pool, PoolServer
+from registry.uses import Use
 
 
-class Rows(Protocol):
-    """The registry's rows within one transaction.
+class ModelRows(Protocol):
+    """Models, versions and what points to them, within one transaction.
 
-    Methods that name a model by `model` expect it to exist; an unknown one has no rows.
+    Methods that take the name of a `model` expect it to exist; an unknown one has no rows. Those
+    that write expect it to be locked. Lists take the key of the last item seen as `after` and give
+    at most `limit` items that follow; None gives all.
     """
 
     def model(self, name: str) -> Model | None:
-        """Return the model, or None."""
+        """Return the model unless it was deleted, or None."""
 
-    def models(self) -> tuple[Model, ...]:
-        """Return every model, by name."""
+    def models(
+        self, wanted: ModelFilter, *, after: str | None, limit: int | None
+    ) -> tuple[Model, ...]:
+        """Return models by name; `after` is a name."""
 
     def lock_model(self, name: str) -> Model | None:
         """Return the model, or None, and keep other writers off it until the transaction ends."""
 
-    def add_model(self, model: Model) -> Model:
-        """Add the model unless it exists, and lock it; return it as it now is."""
+    def add_model(self, model: Model) -> tuple[Model, bool]:
+        """Lock the model, added unless it exists; return it as it now is, and whether it was.
 
-    def next_version(self, model: str) -> int:
-        """Raise the locked model's `last_version` by one and return it."""
+        One that had been deleted begins anew, but counts its versions and events on.
+        """
+
+    def put_model(self, model: Model) -> None:
+        """Keep what may change of a model."""
+
+    def delete_model(self, name: str, at: datetime) -> None:
+        """Take the model away; its numbers stay taken and its events stay readable."""
 
     def version(self, model: str, number: int) -> ModelVersion | None:
-        """Return the version, or None."""
+        """Return the version unless it was deleted, or None."""
 
-    def versions(self, model: str) -> tuple[ModelVersion, ...]:
-        """Return the model's versions, newest first."""
+    def versions(
+        self, model: str, wanted: VersionFilter, *, after: int | None, limit: int | None
+    ) -> tuple[ModelVersion, ...]:
+        """Return the model's versions, newest first; `after` is a number."""
 
     def version_by_content(self, model: str, content: str) -> ModelVersion | None:
         """Return the version that was added under this content digest, or None."""
 
     def add_version(self, version: ModelVersion, *, content: str) -> None:
-        """Add a version, with its `created_at`, to the locked model."""
+        """Add a version, with its `created_at`."""
+
+    def delete_version(self, model: str, number: int, at: datetime) -> None:
+        """Take the version away; its number stays taken."""
 
     def alias(self, model: str, name: str) -> Alias | None:
         """Return the alias, or None."""
 
-    def aliases(self, model: str) -> tuple[Alias, ...]:
-        """Return the model's aliases, by name."""
+    def aliases(
+        self, model: str, *, after: str | None, limit: int | None, version: int | None = None
+    ) -> tuple[Alias, ...]:
+        """Return the model's aliases by name, or those of one version; `after` is a name."""
 
     def put_alias(self, alias: Alias) -> None:
-        """Add the alias to the locked model, or move it."""
+        """Add the alias, or move it."""
 
-    def moves(self, model: str, alias: str | None) -> tuple[AliasMove, ...]:
-        """Return the history of one alias, or of all of the model's, newest first."""
+    def delete_alias(self, model: str, name: str) -> None:
+        """Take the alias away."""
 
-    def add_move(self, move: AliasMove) -> None:
-        """Add a line to the locked model's history."""
+    def approvals(self, model: str, version: int) -> tuple[Approval, ...]:
+        """Return who approved the version, by name."""
+
+    def add_approval(self, approval: Approval) -> None:
+        """Add the word of somebody who has not approved the version yet."""
+
+    def uses(self, model: str, version: int | None) -> tuple[Use, ...]:
+        """Return what uses the version; for None, what uses the model or any of its versions."""
+
+    def add_use(self, use: Use) -> None:
+        """Add a use; one that is there stays."""
+
+    def remove_uses(self, kind: str, name: str) -> tuple[Use, ...]:
+        """Take away everything that this user uses; return what that was."""
+
+
+class PoolRows(Protocol):
+    """Pools, their servers and placements, within one transaction.
+
+    Methods that write expect the `pool` to be locked. Lists are as those of `ModelRows`.
+    """
+
+    def pool(self, name: str) -> Pool | None:
+        """Return the pool, or None."""
+
+    def pools(self, *, prefix: str, after: str | None, limit: int | None) -> tuple[Pool, ...]:
+        """Return pools by name; `after` is a name."""
+
+    def lock_pool(self, name: str) -> Pool | None:
+        """Return the pool, or None, and keep other writers off it until the transaction ends."""
+
+    def add_pool(self, pool: Pool) -> tuple[Pool, bool]:
+        """Lock the pool, added unless it exists; return it as it now is, and whether it was.
+
+        One that had been deleted begins anew, but counts its events on.
+        """
+
+    def put_pool(self, pool: Pool) -> None:
+        """Keep what may change of a pool."""
+
+    def delete_pool(self, name: str, at: datetime) -> None:
+        """Take the pool away; its events stay readable."""
+
+    def server(self, pool: str, url: str) -> PoolServer | None:
+        """Return the pool's server, a removed one too, or None."""
+
+    def servers(
+        self, pool: str, *, removed: bool, after: str | None, limit: int | None
+    ) -> tuple[PoolServer, ...]:
+        """Return the pool's servers by address, on wish the removed too; `after` is an address."""
+
+    def put_server(self, server: PoolServer) -> str:
+        """Add the server, or keep what changed of it; return the pool that has it.
+
+        That is another pool when one was faster: nothing is changed then.
+        """
+
+    def placements(
+        self, *, pool: str | None = None, model: str | None = None, version: int | None = None
+    ) -> tuple[Placement, ...]:
+        """Return what is wanted where, by pool, model and version."""
+
+    def add_placement(self, placement: Placement) -> None:
+        """Add a wish that is not there yet, to a locked pool and model."""
+
+    def remove_placement(self, pool: str, model: str, version: int) -> None:
+        """Take a wish away."""
+
+
+class EventRows(Protocol):
+    """The history, within one transaction."""
+
+    def add_event(self, event: Event) -> Event:
+        """Add a line to the history of a locked model or pool; return it with its place."""
+
+    def events(
+        self, wanted: EventFilter, *, after: int | None, limit: int | None
+    ) -> tuple[Event, ...]:
+        """Return events, newest first; `after` is an event's `id`."""
+
+
+class Rows(ModelRows, PoolRows, EventRows, Protocol):
+    """The registry's rows within one transaction."""
 
 
 class Store(Protocol):

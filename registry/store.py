@@ -5,147 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, ScalarSelect, Select, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from registry.domain import Alias, AliasMove, Model, ModelVersion
 from registry.errors import RegistryUnavailable
 from registry.settings import RegistrySettings
-from registry.tables import AliasMoveRow, AliasRow, Base, ModelRow, VersionRow
+from registry.sql_events import SqlEventRows
+from registry.sql_models import SqlModelRows
+from registry.sql_pools import SqlPoolRows
+from registry.tables import Base
 
 _WRITES = "nightshift_writes"
 """Execution option of a connection whose transactions take SQLite's write lock as they begin."""
 
-_INTEGER_MAX = 2**31 - 1
-"""Largest number that an INTEGER column of PostgreSQL holds."""
 
-
-class SqlRows:
-    """The registry's rows within one session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def model(self, name: str) -> Model | None:
-        """Return the model, or None."""
-        row = self._session.scalar(select(ModelRow).where(ModelRow.name == name))
-        return row.value() if row else None
-
-    def models(self) -> tuple[Model, ...]:
-        """Return every model, by name."""
-        rows = self._session.scalars(select(ModelRow).order_by(ModelRow.name))
-        return tuple(row.value() for row in rows)
-
-    def lock_model(self, name: str) -> Model | None:
-        """Return the model, or None, and keep other writers off it until the transaction ends."""
-        row = self._locked(name)
-        return row.value() if row else None
-
-    def add_model(self, model: Model) -> Model:
-        """Add the model unless it exists, and lock it; return it as it now is."""
-        if self._locked(model.name) is None:
-            self._insert(model)
-        return self._owner(model.name).value()
-
-    def next_version(self, model: str) -> int:
-        """Raise the locked model's `last_version` by one and return it."""
-        row = self._owner(model)
-        row.last_version += 1
-        self._session.flush()
-        return row.last_version
-
-    def version(self, model: str, number: int) -> ModelVersion | None:
-        """Return the version, or None."""
-        if number > _INTEGER_MAX:
-            return None
-        row = self._session.scalar(_versions(model).where(VersionRow.number == number))
-        return row.value(model) if row else None
-
-    def versions(self, model: str) -> tuple[ModelVersion, ...]:
-        """Return the model's versions, newest first."""
-        rows = self._session.scalars(_versions(model).order_by(VersionRow.number.desc()))
-        return tuple(row.value(model) for row in rows)
-
-    def version_by_content(self, model: str, content: str) -> ModelVersion | None:
-        """Return the version that was added under this content digest, or None."""
-        row = self._session.scalar(_versions(model).where(VersionRow.content_sha256 == content))
-        return row.value(model) if row else None
-
-    def add_version(self, version: ModelVersion, *, content: str) -> None:
-        """Add a version, with its `created_at`, to the locked model."""
-        owner = self._owner(version.name)
-        self._session.add(VersionRow.of(version, model_id=owner.id, content=content))
-        self._session.flush()
-
-    def alias(self, model: str, name: str) -> Alias | None:
-        """Return the alias, or None."""
-        row = self._session.scalar(_aliases(model).where(AliasRow.name == name))
-        return row.value(model) if row else None
-
-    def aliases(self, model: str) -> tuple[Alias, ...]:
-        """Return the model's aliases, by name."""
-        rows = self._session.scalars(_aliases(model).order_by(AliasRow.name))
-        return tuple(row.value(model) for row in rows)
-
-    def put_alias(self, alias: Alias) -> None:
-        """Add the alias to the locked model, or move it."""
-        self._session.merge(
-            AliasRow(
-                model_id=self._owner(alias.model).id,
-                name=alias.name,
-                version=alias.version,
-                moved_at=alias.moved_at,
-            )
-        )
-        self._session.flush()
-
-    def moves(self, model: str, alias: str | None) -> tuple[AliasMove, ...]:
-        """Return the history of one alias, or of all of the model's, newest first."""
-        found = select(AliasMoveRow).where(AliasMoveRow.model_id == _model_id(model))
-        if alias is not None:
-            found = found.where(AliasMoveRow.alias == alias)
-        rows = self._session.scalars(found.order_by(AliasMoveRow.id.desc()))
-        return tuple(row.value(model) for row in rows)
-
-    def add_move(self, move: AliasMove) -> None:
-        """Add a line to the locked model's history."""
-        self._session.add(
-            AliasMoveRow(
-                model_id=self._owner(move.model).id,
-                alias=move.alias,
-                at=move.at,
-                by=move.by,
-                from_version=move.from_version,
-                to_version=move.to_version,
-                why=move.why,
-            )
-        )
-        self._session.flush()
-
-    def _locked(self, name: str) -> ModelRow | None:
-        found = select(ModelRow).where(ModelRow.name == name).with_for_update()
-        return self._session.scalar(found.execution_options(populate_existing=True))
-
-    def _owner(self, name: str) -> ModelRow:
-        return self._session.scalars(select(ModelRow).where(ModelRow.name == name)).one()
-
-    def _insert(self, model: Model) -> None:
-        row = ModelRow(
-            name=model.name,
-            description=model.description,
-            last_version=model.last_version,
-            created_at=model.created_at,
-        )
-        try:
-            with self._session.begin_nested():
-                self._session.add(row)
-        except IntegrityError:
-            # Another process added it between the look and the insert: its row counts.
-            self._locked(model.name)
+class SqlRows(SqlModelRows, SqlPoolRows, SqlEventRows):
+    """The registry's rows within one session; see `registry.port.Rows`."""
 
 
 class SqlStore:
@@ -243,15 +122,3 @@ def _failures_named(url: URL) -> Iterator[None]:
             f"the registry at {where} cannot be used ({' '.join(cause.split())}): check "
             "NIGHTSHIFT_DATABASE_URL, the folder's permissions and the disk's free space"
         ) from error
-
-
-def _model_id(name: str) -> ScalarSelect[int]:
-    return select(ModelRow.id).where(ModelRow.name == name).scalar_subquery()
-
-
-def _versions(model: str) -> Select[VersionRow]:
-    return select(VersionRow).where(VersionRow.model_id == _model_id(model))
-
-
-def _aliases(model: str) -> Select[AliasRow]:
-    return select(AliasRow).where(AliasRow.model_id == _model_id(model))

@@ -43,7 +43,7 @@ def test_a_file_that_the_servers_cannot_see_is_refused(
             notes=NOTES,
             settings=InferenceSettings(),
         )
-    assert catalog.models() == ()
+    assert catalog.models().items == ()
 
 
 @pytest.mark.triton

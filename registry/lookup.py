@@ -1,0 +1,82 @@
+"""Find rows that must be there, or say which there are."""
+
+from registry.conflicts import RevisionChanged
+from registry.domain import Alias, Model, ModelVersion
+from registry.errors import (
+    KNOWN_NAMES,
+    UnknownAlias,
+    UnknownModel,
+    UnknownPool,
+    UnknownServer,
+    UnknownVersion,
+)
+from registry.pages import ModelFilter, VersionFilter
+from registry.pools import Pool, PoolServer
+from registry.port import Rows
+
+
+def require_model(rows: Rows, name: str) -> Model:
+    """Return the model; raises `UnknownModel`."""
+    return _known_model(rows, name, rows.model(name))
+
+
+def locked_model(rows: Rows, name: str, *, if_revision: int | None = None) -> Model:
+    """Lock the model; raises `UnknownModel`, `RevisionChanged`."""
+    model = _known_model(rows, name, rows.lock_model(name))
+    if if_revision not in (None, model.revision):
+        raise RevisionChanged(f"model {name}", if_revision, model.revision)
+    return model
+
+
+def require_version(rows: Rows, name: str, number: int) -> ModelVersion:
+    """Return the version of a model that exists; raises `UnknownVersion`."""
+    version = rows.version(name, number)
+    if version is None:
+        newest = rows.versions(name, VersionFilter(), after=None, limit=KNOWN_NAMES)
+        raise UnknownVersion(name, number, [known.version for known in newest])
+    return version
+
+
+def require_alias(rows: Rows, name: str, alias: str) -> Alias:
+    """Return the alias of a model that exists; raises `UnknownAlias`."""
+    found = rows.alias(name, alias)
+    if found is None:
+        known = rows.aliases(name, after=None, limit=KNOWN_NAMES)
+        raise UnknownAlias(name, alias, [each.name for each in known])
+    return found
+
+
+def require_pool(rows: Rows, name: str) -> Pool:
+    """Return the pool; raises `UnknownPool`."""
+    return _known_pool(rows, name, rows.pool(name))
+
+
+def locked_pool(rows: Rows, name: str, *, if_revision: int | None = None) -> Pool:
+    """Lock the pool; raises `UnknownPool`, `RevisionChanged`."""
+    pool = _known_pool(rows, name, rows.lock_pool(name))
+    if if_revision not in (None, pool.revision):
+        raise RevisionChanged(f"pool {name}", if_revision, pool.revision)
+    return pool
+
+
+def require_server(rows: Rows, pool: str, url: str) -> PoolServer:
+    """Return the server of a pool that exists; raises `UnknownServer`."""
+    server = rows.server(pool, url)
+    if server is None:
+        known = rows.servers(pool, removed=False, after=None, limit=KNOWN_NAMES)
+        raise UnknownServer(pool, url, [each.url for each in known])
+    return server
+
+
+def _known_model(rows: Rows, name: str, found: Model | None) -> Model:
+    if found is None:
+        known = rows.models(ModelFilter(), after=None, limit=KNOWN_NAMES)
+        raise UnknownModel(name, [model.name for model in known])
+    return found
+
+
+def _known_pool(rows: Rows, name: str, found: Pool | None) -> Pool:
+    if found is None:
+        known = rows.pools(prefix="", after=None, limit=KNOWN_NAMES)
+        raise UnknownPool(name, [pool.name for pool in known])
+    return found
