@@ -7,7 +7,11 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9][A
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_CHARS = 255
 _LAST_PORT = 65535
-_SCHEMES = frozenset("dns fd google-c2p ipv4 ipv6 passthrough unix unix-abstract vsock xds".split())
+_SCHEMES = {"dns", "fd", "google-c2p", "ipv4", "ipv6", "passthrough", "unix"} | {
+    "unix-abstract",
+    "vsock",
+    "xds",
+}
 """What gRPC reads as a way to find servers where a host should stand: `unix:8001` is a file."""
 
 

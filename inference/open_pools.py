@@ -13,7 +13,7 @@ from inference.settings import InferenceSettings
 from inference.triton import TritonServer
 
 
-class Fleet:
+class OpenPools:
     """Pools by name; an async context manager for one event loop.
 
     A pool whose servers change is replaced by a new one, and closed when its last request has
