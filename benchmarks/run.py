@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import machine, profiling, tuning
+from benchmarks import machine, profiling, transport, tuning
 from benchmarks.catalog import Case, cases
 from benchmarks.checking import WrongScores
 from benchmarks.datasets import prepare
@@ -34,6 +34,8 @@ from cli.stack.errors import StackError
 
 _HERE = Path(__file__).parent
 _GROWTH = "growth"
+_TRANSPORT = "transport"
+_EXTRA = (_TRANSPORT, _GROWTH)
 """What is no workload, but asked for like one."""
 _GROWTH_REPEATS = 3
 _JAVA = 17
@@ -57,7 +59,7 @@ class Bench:
         described = workloads(self._folder)
         chosen = self._asked.workload or [
             *described,
-            *([] if self._asked.tune or self._asked.profile else [_GROWTH]),
+            *(() if self._asked.tune or self._asked.profile else _EXTRA),
         ]
         if self._tuning.cores != os.cpu_count() and not self._asked.tune:
             _say(
@@ -68,6 +70,8 @@ class Bench:
             for name in chosen:
                 if name == _GROWTH:
                     self._grow(described["wide"], shared)
+                elif name == _TRANSPORT:
+                    self._transport(described["wide"], shared)
                 else:
                     self._measure(described[name], shared)
 
@@ -84,6 +88,17 @@ class Bench:
         lines = table(grown)
         _say("\n".join(["", *lines, ""]))
         self._keep(_GROWTH, self._about(_GROWTH, rows) | asdict(grown), lines)
+
+    def _transport(self, wide: Workload, shared: Platform) -> None:
+        """Measure the ways to a server with *wide*'s model, from memory."""
+        _say(f"transport: the same rows of {wide.name} over and over, from memory")
+        with serving(wide, wide.model(), shared, self._local) as triton:
+            runner = Runner(wide, triton, shared, self._peers_python, self._folder / "logs")
+            ways = transport.measure(runner, repeats=self._asked.repeats, say=_say)
+        lines = transport.table(ways)
+        _say("\n".join(["", *lines, ""]))
+        about = self._about(_TRANSPORT, 0)
+        self._keep(_TRANSPORT, about | {"ways": [asdict(way) for way in ways]}, lines)
 
     def _measure(self, workload: Workload, shared: Platform) -> None:
         rows = self._asked.rows or workload.rows
@@ -224,7 +239,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument(
-        "--workload", type=names([*workloads(Path()), _GROWTH]), help="by commas; all by default"
+        "--workload", type=names([*workloads(Path()), *_EXTRA]), help="by commas; all by default"
     )
     parser.add_argument("--cases", type=names(list(cases())), help="by commas; all by default")
     parser.add_argument("--repeats", type=int, default=5, help="of every case, in alternation")
