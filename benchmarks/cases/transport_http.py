@@ -19,24 +19,24 @@ def main(task: Task) -> None:
     """Tell rows and seconds."""
     knobs = task.knobs
     rows = np.random.default_rng(0).random((knobs["batch_rows"], task.width), dtype=np.float32)
-    clients = [Client(task) for _ in range(knobs["in_flight"])]
-    for client in clients:
-        client.ask(rows)
-    done = [0] * len(clients)
+    ready = threading.Barrier(knobs["in_flight"] + 1)
+    done = [0] * knobs["in_flight"]
 
-    def send(number: int, deadline: float) -> None:
+    def send(number: int) -> None:
+        client = Client(task)  # it belongs to the thread that makes it
+        client.ask(rows)
+        ready.wait()
+        deadline = time.monotonic() + knobs["milliseconds"] / 1000
         while time.monotonic() < deadline:
-            clients[number].ask(rows)
+            client.ask(rows)
             done[number] += len(rows)
 
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(len(done))]
+    for thread in threads:
+        thread.start()
+    ready.wait()
     with timed() as told:
         start = time.monotonic()
-        deadline = start + knobs["milliseconds"] / 1000
-        threads = [
-            threading.Thread(target=send, args=(number, deadline)) for number in range(len(clients))
-        ]
-        for thread in threads:
-            thread.start()
         for thread in threads:
             thread.join()
         told |= {"rows": sum(done), "seconds": time.monotonic() - start}
