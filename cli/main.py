@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from cli import models
+from cli import db, models
 from cli.demo import demo
 from cli.score import score
 from cli.serve import serve
@@ -92,6 +92,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(score)
 app.command()(serve)
+app.add_typer(db.app, name="db")
 app.add_typer(models.app, name="models")
 
 

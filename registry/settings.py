@@ -21,3 +21,15 @@ class RegistrySettings(BaseSettings):
         description="Longest wait for another process's write. A write takes milliseconds, so 30 s "
         "is only reached when a process hangs inside one.",
     )
+    database_answer_timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Longest wait for a database server to accept a connection, or to acknowledge "
+        "what was sent: one that is away is told within seconds. SQLite has none.",
+    )
+    database_connections: int = Field(
+        default=10,
+        ge=1,
+        description="Most connections of one process to a database server: PostgreSQL allows 100 "
+        "in all unless told otherwise.",
+    )

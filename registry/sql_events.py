@@ -1,8 +1,6 @@
 """Keep the history in a SQL database."""
 
-from typing import Any
-
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.events import Event
@@ -66,7 +64,7 @@ def _filtered(wanted: EventFilter) -> Select[EventRow, str, str]:
         .join(ModelRow, ModelRow.id == EventRow.model_id, isouter=True)
         .join(PoolRow, PoolRow.id == EventRow.pool_id, isouter=True)
     )
-    conditions: list[Any] = []
+    conditions: list[ColumnElement[bool]] = []
     if wanted.model is not None:
         conditions.append(EventRow.model_id == model_id(wanted.model))
     if wanted.pool is not None:

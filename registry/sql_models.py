@@ -1,9 +1,8 @@
 """Keep models and their versions in a SQL database."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, delete, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -252,18 +251,18 @@ def model_id(name: str) -> ScalarSelect[int]:
     return select(ModelRow.id).where(ModelRow.name == name).scalar_subquery()
 
 
-def in_prefix(column: InstrumentedAttribute[str], prefix: str) -> tuple[Any, ...]:
+def in_prefix(column: InstrumentedAttribute[str], prefix: str) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that a name begins so, as a range of the index."""
     return (column >= prefix, column < prefix + _AFTER_ASCII)
 
 
-def _is_live(name: str) -> tuple[Any, ...]:
+def _is_live(name: str) -> tuple[ColumnElement[bool], ...]:
     return (ModelRow.name == name, ModelRow.deleted_at.is_(None))
 
 
 def _has(
     key: InstrumentedAttribute[str], value: InstrumentedAttribute[str], tag: TagFilter
-) -> tuple[Any, ...]:
+) -> tuple[ColumnElement[bool], ...]:
     return (key == tag.key,) if tag.value is None else (key == tag.key, value == tag.value)
 
 
