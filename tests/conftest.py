@@ -26,7 +26,7 @@ hypothesis.settings.load_profile("nightshift")
 # A shell that runs the suite in the background has it ignore Ctrl-C, and its children with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.chaos.seeds"]
+pytest_plugins = ["tests.chaos.seeds", "tests.servers.databases"]
 
 TritonFactory = Callable[..., LocalTriton]
 

@@ -69,9 +69,10 @@ def test_a_version_is_registered_whole(catalog: Catalog, signature: Signature) -
         created_at=START + timedelta(minutes=1),
         created_by="ada",
     )
-    assert catalog.versions("flights") == (version,)
-    assert catalog.models() == (catalog.model("flights"),)
-    assert catalog.model("flights") == Model("flights", "trees", 1, START + timedelta(minutes=1))
+    assert catalog.versions("flights").items == (version,)
+    assert catalog.models().items == (catalog.model("flights"),)
+    at = START + timedelta(minutes=1)
+    assert catalog.model("flights") == Model("flights", "trees", 1, at, "ada", {}, (), 2, at)
 
 
 def test_the_same_content_is_the_same_version(register: Register) -> None:
@@ -126,7 +127,7 @@ def test_what_cannot_be_a_version_is_refused(
     """A refusal names the model and what is wrong, and leaves nothing behind."""
     with pytest.raises(InvalidRegistration, match=f"^model 'flights'.*{message}"):
         register(**given)
-    assert catalog.models() == ()
+    assert catalog.models().items == ()
 
 
 def test_a_model_name_must_be_safe(register: Register) -> None:
@@ -147,8 +148,8 @@ def test_an_alias_is_moved_with_its_history(catalog: Catalog, register: Register
     first = catalog.set_alias("flights", "champion", 1, by="ada", why="the first")
     assert catalog.set_alias("flights", "champion", 1, by="bob") == first
     moved = catalog.set_alias("flights", "champion", 2, by="bob", why="better")
-    assert moved == Alias("flights", "champion", 2, moved.moved_at)
-    assert catalog.aliases("flights") == (moved,)
+    assert moved == Alias("flights", "champion", 2, moved.moved_at, 5)
+    assert catalog.aliases("flights").items == (moved,)
     history = (
         AliasMove("flights", "champion", moved.moved_at, "bob", 1, 2, "better"),
         AliasMove("flights", "champion", first.moved_at, "ada", None, 1, "the first"),

@@ -54,14 +54,14 @@ class CatalogWork(RuleBasedStateMachine):
     @invariant()
     def history_replays_to_the_present(self) -> None:
         """Each move leaves from where the one before arrived; the last is where the alias is."""
-        for model in self.catalog.models():
+        for model in self.catalog.models().items:
             present: dict[str, int] = {}
             for move in reversed(self.catalog.moves(model.name)):
                 assert move.from_version == present.get(move.alias)
                 assert move.from_version != move.to_version
                 present[move.alias] = move.to_version
-            assert present == {a.name: a.version for a in self.catalog.aliases(model.name)}
-            numbers = [version.version for version in self.catalog.versions(model.name)]
+            assert present == {a.name: a.version for a in self.catalog.aliases(model.name).items}
+            numbers = [version.version for version in self.catalog.versions(model.name).items]
             assert numbers == list(range(model.last_version, 0, -1))
 
 

@@ -65,12 +65,12 @@ def test_processes_register_and_move_without_loss(tmp_path: Path) -> None:
 
     store = open_store(RegistrySettings(database_url=url))
     catalog = Catalog(store)
-    versions = catalog.versions("flights")
+    versions = catalog.versions("flights").items
     expected = PROCESSES * ROUNDS + ROUNDS
     assert [version.version for version in versions] == list(range(expected, 0, -1))
     assert len({version.digest for version in versions}) == expected
     moves = catalog.moves("flights", "champion")[::-1]
     assert [move.from_version for move in moves] == [None, *(m.to_version for m in moves[:-1])]
-    (alias,) = catalog.aliases("flights")
+    (alias,) = catalog.aliases("flights").items
     assert alias.version == moves[-1].to_version
     store.close()

@@ -35,7 +35,7 @@ def test_rows_survive_reopening(settings: RegistrySettings) -> None:
     first.close()
     second = open_store(settings)
     with second.reading() as rows:
-        assert rows.models() == (FLIGHTS,)
+        assert rows.model("flights") == FLIGHTS
     second.close()
 
 
