@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_models_are_found(store: Store) -> None:
             by = "ada" if name.startswith("b") else "bob"
             rows.add_model(Model(name, "", 0, NOON, by, {"n": name, "all": "1"}))
 
-    def names(after: str | None = None, limit: int | None = None, **wanted: object) -> list[str]:
+    def names(after: str | None = None, limit: int | None = None, **wanted: Any) -> list[str]:
         with store.reading() as rows:
             found = rows.models(replace(ALL_MODELS, **wanted), after=after, limit=limit)
             return [model.name for model in found]
@@ -172,7 +173,7 @@ def test_versions_are_found(store: Store) -> None:
             draft = replace(FIRST, version=number, tags=tags, created_by=by)
             rows.add_version(draft, content=str(number))
 
-    def numbers(after: int | None = None, limit: int | None = None, **wanted: object) -> list[int]:
+    def numbers(after: int | None = None, limit: int | None = None, **wanted: Any) -> list[int]:
         with store.reading() as rows:
             chosen = replace(ALL_VERSIONS, **wanted)
             found = rows.versions("flights", chosen, after=after, limit=limit)
@@ -375,7 +376,7 @@ def test_events_are_found(store: Store) -> None:
     newest = (e6, e4, e3, e5, e2, e1)
 
     def found(
-        *, after: int | None = None, limit: int | None = None, **wanted: object
+        *, after: int | None = None, limit: int | None = None, **wanted: Any
     ) -> tuple[Event, ...]:
         with store.reading() as rows:
             return rows.events(replace(EventFilter(), **wanted), after=after, limit=limit)
