@@ -5,11 +5,12 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from api.problems import Kind, refusal
+from api import merge_patch
+from api.problems import Kind, Refused, refusal
 
 MALFORMED = Kind(
     "malformed-json",
@@ -22,6 +23,14 @@ INVALID = Kind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "Invalid request",
     "Something in the path, the query, the headers or the body may not be so; `errors` names each.",
+)
+
+
+NOT_A_MERGE_PATCH = Kind(
+    "not-a-merge-patch",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "Not a merge patch",
+    "A change is sent as `application/merge-patch+json`.",
 )
 
 
@@ -46,6 +55,20 @@ class StrictRoute(APIRoute):
             return await handle(_StrictRequest(request.scope, request.receive))
 
         return handled
+
+
+async def _require_merge_patch(request: Request) -> None:
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != merge_patch.MEDIA_TYPE:
+        raise Refused(
+            NOT_A_MERGE_PATCH,
+            f"send the change as {merge_patch.MEDIA_TYPE}",
+            headers={"Accept-Patch": merge_patch.MEDIA_TYPE},
+        )
+
+
+MergePatch = Depends(_require_merge_patch)
+"""The dependency of a route that takes a JSON Merge Patch."""
 
 
 async def of_invalid_request(request: Request, error: Exception) -> Response:

@@ -86,14 +86,20 @@ def _seen(look: asyncio.Future[None]) -> None:
 
 
 class PoolLook:
-    """Ask every Triton server until one is live."""
+    """Ask every Triton server of every pool until one is live.
 
-    def __init__(self, servers: Sequence[Server]) -> None:
-        self._servers = tuple(servers)
+    Without any server nothing is missing: they are registered through the API.
+    """
+
+    def __init__(self, servers: Callable[[], Sequence[Server]]) -> None:
+        self._servers = servers
 
     async def __call__(self) -> None:
         """Raises `CheckFailed`."""
-        asked = [asyncio.ensure_future(server.live()) for server in self._servers]
+        servers = self._servers()
+        if not servers:
+            return
+        asked = [asyncio.ensure_future(server.live()) for server in servers]
         try:
             for answer in asyncio.as_completed(asked):
                 if await answer:
@@ -102,5 +108,5 @@ class PoolLook:
             for each in asked:
                 each.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
-        names = ", ".join(server.url for server in self._servers)
+        names = ", ".join(server.url for server in servers)
         raise CheckFailed(f"no server of the pool is live: {names}")

@@ -5,12 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
 from api.checks import Check, PoolLook, RegistryLook
+from api.idempotency import Repeats
+from api.pools.upkeep import Upkeep, register_settings
 from api.settings import ApiSettings, Settings
-from inference.pool import Pool, open_pool
+from inference.open_pools import OpenPools
 from registry.catalog import Catalog
+from registry.fleet import Fleet
 from registry.store import open_store
 
 
@@ -19,9 +23,15 @@ class Dependencies:
     """What every request may use."""
 
     catalog: Catalog
-    """The registry."""
-    pool: Pool
-    """The Triton servers."""
+    """Models, versions and aliases, as they are registered."""
+    fleet: Fleet
+    """Pools and servers, as they are registered."""
+    open_pools: OpenPools
+    """The pools that are registered, connected to their Triton servers."""
+    upkeep: Upkeep
+    """What keeps these as those say."""
+    repeats: Repeats
+    """How repetitions of creates are recognised."""
     checks: tuple[Check, ...]
     """What the API cannot do without."""
     settings: ApiSettings
@@ -37,21 +47,29 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     """
     store = open_store(settings.registry)
     try:
-        async with open_pool(settings.inference) as pool:
-            yield Dependencies(
-                catalog=Catalog(store),
-                pool=pool,
-                checks=(
-                    Check("registry", RegistryLook(store)),
-                    Check("triton", PoolLook(pool.servers)),
-                ),
-                settings=settings.api,
-            )
+        catalog, fleet = Catalog(store), Fleet(store)
+        if "triton_urls" in settings.inference.model_fields_set:
+            await run_sync(register_settings, fleet, settings.inference.triton_urls)
+        async with OpenPools(settings.inference) as pools:
+            upkeep = Upkeep(fleet, catalog, pools, interval_s=settings.api.pools_refresh_s)
+            async with upkeep.running():
+                yield Dependencies(
+                    catalog=catalog,
+                    fleet=fleet,
+                    open_pools=pools,
+                    upkeep=upkeep,
+                    repeats=Repeats(store.answers()),
+                    checks=(
+                        Check("registry", RegistryLook(store)),
+                        Check("triton", PoolLook(pools.servers)),
+                    ),
+                    settings=settings.api,
+                )
     finally:
         store.close()
 
 
-def _of_app(request: Request) -> Dependencies:
+async def _of_app(request: Request) -> Dependencies:
     dependencies = request.app.state.dependencies
     assert isinstance(dependencies, Dependencies)
     return dependencies

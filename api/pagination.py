@@ -5,19 +5,18 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import Query, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 
 from api.problems import Kind, Refused
 
 MAX_PAGE = 200
 """Largest page: a version's JSON takes about a kilobyte, so a page stays below a megabyte."""
-_DEFAULT_PAGE = 50
-_MAX_CURSOR_CHARS = 1024
+MAX_CURSOR_CHARS = 1024
 _LIST_CHARS = 16
 """Characters of the hash that says which list a cursor belongs to: a slip is to be found out,
 nothing is to be kept secret."""
@@ -29,23 +28,10 @@ BAD_CURSOR = Kind(
     "The cursor is none, or belongs to another list or to other filters.",
 )
 
-PageSize = Annotated[
-    int, Query(alias="page_size", ge=1, le=MAX_PAGE, description="Most items to return.")
-]
-Cursor = Annotated[
-    str | None,
-    Query(
-        max_length=_MAX_CURSOR_CHARS,
-        description="`next_cursor` of the page before; the first page without.",
-    ),
-]
-DEFAULT_PAGE_SIZE = _DEFAULT_PAGE
-
 Key = tuple[str | int, ...]
 """What the items of a list are ordered by: unique within the list."""
 
 _Item = TypeVar("_Item")
-_Out = TypeVar("_Out")
 
 
 class Page(BaseModel, Generic[_Item]):

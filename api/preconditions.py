@@ -2,7 +2,7 @@
 
 import re
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header
 
@@ -23,6 +23,9 @@ CHANGED = Kind(
     "Changed meanwhile",
     "If-Match names another state than the present one: read the resource again.",
 )
+
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has it."}}
+"""What OpenAPI says of the answer to a caller whose `If-None-Match` names the present state."""
 
 IfMatch = Annotated[
     str | None,

@@ -58,6 +58,10 @@ class OpenPools:
                 await self._have(name, tuple(wanted.get(name, ())))
             await self._close_idle()
 
+    def connect(self, url: str) -> Server:
+        """Return a connection to any server, which the caller closes."""
+        return self._connect(url, self._settings)
+
     def pool(self, name: str) -> Pool | None:
         """Return the pool; None when it has no server."""
         return self._pools.get(name)
@@ -89,7 +93,7 @@ class OpenPools:
         if present is not None:
             self._retired.append(self._pools.pop(name))
         if urls:
-            connections = [self._connect(url, self._settings) for url in urls]
+            connections = [self.connect(url) for url in urls]
             pool = Pool(connections, self._settings)
             pool.watch_servers()
             self._pools[name] = await pool.__aenter__()

@@ -1,0 +1,221 @@
+"""Answer for aliases: where they point, and where they pointed."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from api import errors
+from api.answers import answered, read
+from api.bodies import INVALID, MALFORMED, StrictRoute
+from api.dependencies import Needs
+from api.fields import AliasName, ModelName, Moment, Why
+from api.gateway.authorization import requires
+from api.gateway.principal import Principal
+from api.gateway.refusals import lacking_scopes
+from api.models.schemas import AliasBody, AliasMove, AliasThen, ModelBody
+from api.pages import Asked
+from api.pagination import BAD_CURSOR, Page
+from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.problems import Refused, refusals
+from registry.conflicts import AliasMoved
+from registry.domain import Alias
+from registry.errors import UnknownAlias
+
+_UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_ALIAS)
+
+router = APIRouter(route_class=StrictRoute)
+
+Writer = Annotated[Principal, requires("models:write")]
+Approver = Annotated[Principal, requires("models:approve")]
+
+
+class AliasesPage(Page[AliasBody]):
+    """One page of aliases, by name."""
+
+
+@router.get(
+    "/{model}/aliases",
+    dependencies=[requires("models:read")],
+    response_model=AliasesPage,
+    responses=refusals(BAD_CURSOR, errors.UNKNOWN_MODEL, INVALID),
+)
+def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
+    """List a model's aliases by name."""
+    page = needs.catalog.aliases(model, after=asked.after_text(), limit=asked.size)
+    return asked.answer(map(AliasBody.of, page.items), page.next)
+
+
+@router.get(
+    "/{model}/aliases/{alias}",
+    dependencies=[requires("models:read")],
+    response_model=AliasBody,
+    responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
+)
+def get_alias(
+    needs: Needs, model: ModelName, alias: AliasName, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Return where an alias points."""
+    found = needs.catalog.alias(model, alias)
+    return read(AliasBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
+
+
+@router.put(
+    "/{model}/aliases/{alias}",
+    response_model=AliasBody,
+    responses=refusals(
+        *(MALFORMED, errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION, errors.APPROVAL_MISSING),
+        *(CHANGED, errors.ALIAS_MOVED, INVALID, MISSING),
+    ),
+)
+def move_alias(
+    needs: Needs,
+    caller: Writer,
+    model: ModelName,
+    alias: AliasName,
+    move: Annotated[
+        AliasMove, Body(examples=[{"version": 1, "from_version": 0, "why": "the first one"}])
+    ],
+    if_match: IfMatch = None,
+    if_none_match: Annotated[
+        str | None,
+        Header(max_length=8, pattern=r"^\s*\*\s*$", description="`*`: the alias must be new."),
+    ] = None,
+) -> Response:
+    """Point an alias to a version, from where the caller believes that it points.
+
+    That is said by `If-Match`, by `If-None-Match: *` for a new alias, or by `from_version`;
+    whoever was slower than another gets 412. A protected alias asks for `models:approve` as well,
+    and for an approval of the version by somebody else.
+    """
+    if alias in needs.catalog.model(model).protected:
+        _require_approver(caller)
+    revision = _expected(needs, model, alias, if_match, is_new=if_none_match is not None)
+    if revision is None and move.from_version is None:
+        raise Refused(
+            MISSING,
+            f"say where {model}@{alias} points now: send If-Match with its ETag, If-None-Match: * "
+            "for a new alias, or from_version",
+        )
+    moved = needs.catalog.set_alias(
+        model,
+        alias,
+        move.version,
+        by=caller.subject,
+        why=move.why,
+        from_version=move.from_version,
+        if_revision=revision,
+    )
+    return answered(AliasBody.of(moved), etag=etag(moved.revision))
+
+
+@router.delete(
+    "/{model}/aliases/{alias}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=refusals(
+        *(*_UNKNOWN, errors.ALIAS_PROTECTED, CHANGED, errors.ALIAS_MOVED, INVALID, MISSING)
+    ),
+)
+def delete_alias(
+    needs: Needs,
+    caller: Writer,
+    model: ModelName,
+    alias: AliasName,
+    why: Why = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Take an alias away."""
+    found = needs.catalog.alias(model, alias)
+    require(if_match, etag(found.revision), str(found))
+    needs.catalog.delete_alias(model, alias, by=caller.subject, why=why, if_revision=found.revision)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get(
+    "/{model}/aliases/{alias}/at",
+    dependencies=[requires("models:read")],
+    response_model=AliasThen,
+    responses=refusals(*_UNKNOWN, INVALID),
+)
+def alias_then(
+    needs: Needs,
+    model: ModelName,
+    alias: AliasName,
+    time: Annotated[
+        Moment,
+        Query(description="The moment, with its zone.", examples=["2026-05-03T02:00:00Z"]),
+    ],
+) -> Response:
+    """Return where an alias pointed at a moment, by whose doing and why."""
+    event = needs.catalog.alias_at(model, alias, time)
+    if event is None:
+        raise Refused(
+            errors.UNKNOWN_ALIAS,
+            f"{model}@{alias} had pointed nowhere by {time:%Y-%m-%dT%H:%M:%SZ}: its history is at "
+            f"/v1/models/{model}/events?alias={alias}",
+        )
+    return answered(
+        AliasThen(
+            model=model,
+            alias=alias,
+            at=time,
+            version=event.version,
+            since=event.at,
+            by=event.by,
+            why=event.why,
+            from_version=event.from_version,
+        )
+    )
+
+
+@router.put(
+    "/{model}/aliases/{alias}/protection",
+    response_model=ModelBody,
+    responses=refusals(errors.UNKNOWN_MODEL, INVALID),
+)
+def protect_alias(
+    needs: Needs, caller: Approver, model: ModelName, alias: AliasName, why: Why = ""
+) -> Response:
+    """Let an alias go to approved versions only, also one that does not exist yet."""
+    changed = needs.catalog.protect_alias(model, alias, protected=True, by=caller.subject, why=why)
+    return answered(ModelBody.of(changed), etag=etag(changed.revision))
+
+
+@router.delete(
+    "/{model}/aliases/{alias}/protection",
+    response_model=ModelBody,
+    responses=refusals(errors.UNKNOWN_MODEL, INVALID),
+)
+def unprotect_alias(
+    needs: Needs, caller: Approver, model: ModelName, alias: AliasName, why: Why = ""
+) -> Response:
+    """Let an alias go to any version again."""
+    changed = needs.catalog.protect_alias(model, alias, protected=False, by=caller.subject, why=why)
+    return answered(ModelBody.of(changed), etag=etag(changed.revision))
+
+
+def _expected(
+    needs: Needs, model: str, alias: str, if_match: str | None, *, is_new: bool
+) -> int | None:
+    """Return the revision that the alias must have, 0 for none, None where it may be any."""
+    if is_new:
+        return 0
+    if if_match is None:
+        return None
+    present = _alias(needs, model, alias)
+    if present is None:
+        raise AliasMoved(model, alias, None)
+    require(if_match, etag(present.revision), str(present))
+    return present.revision
+
+
+def _alias(needs: Needs, model: str, alias: str) -> Alias | None:
+    try:
+        return needs.catalog.alias(model, alias)
+    except UnknownAlias:
+        return None
+
+
+def _require_approver(caller: Principal) -> None:
+    if "models:approve" not in caller.scopes:
+        raise lacking_scopes(["models:approve"])

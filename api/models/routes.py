@@ -1,0 +1,180 @@
+"""Answer for models."""
+
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from api import errors
+from api.answers import answered, read
+from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
+from api.dependencies import Needs
+from api.fields import ModelName, TagQuery, WhoQuery, Why, tag_of
+from api.gateway.authorization import requires
+from api.gateway.principal import Principal
+from api.history import EventsPage, Wanted, events_page
+from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
+from api.merge_patch import merged
+from api.models.schemas import ModelBody, ModelChange, ModelDraft, ModelPatch
+from api.pages import Asked
+from api.pagination import BAD_CURSOR, Page
+from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.problems import refusals
+from registry.domain import Model
+from registry.pages import ModelFilter, TagFilter
+
+router = APIRouter(route_class=StrictRoute)
+
+Reader = Annotated[Principal, requires("models:read")]
+Writer = Annotated[Principal, requires("models:write")]
+
+
+class ModelsPage(Page[ModelBody]):
+    """One page of models, by name."""
+
+
+@router.get(
+    "",
+    dependencies=[requires("models:read")],
+    response_model=ModelsPage,
+    responses=refusals(BAD_CURSOR, INVALID),
+)
+def list_models(
+    needs: Needs,
+    asked: Asked,
+    prefix: Annotated[
+        str, Query(pattern=r"^[A-Za-z0-9_.-]{0,128}$", description="How the name begins.")
+    ] = "",
+    tag: TagQuery = None,
+    created_by: WhoQuery = None,
+) -> Response:
+    """List models by name."""
+    filters = {"prefix": prefix, "tag": tag, "created_by": created_by}
+    found = tag_of(tag)
+    wanted = ModelFilter(prefix, TagFilter(*found) if found else None, created_by)
+    page = needs.catalog.models(wanted, after=asked.after_text(**filters), limit=asked.size)
+    return asked.answer(map(ModelBody.of, page.items), page.next, **filters)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=ModelBody,
+    responses=refusals(
+        MALFORMED, KEY_MISSING, errors.ALREADY_EXISTS, STILL_RUNNING, INVALID, KEY_REUSED
+    ),
+)
+async def create_model(
+    request: Request,
+    needs: Needs,
+    caller: Writer,
+    draft: Annotated[
+        ModelDraft,
+        Body(examples=[{"name": "fraud", "description": "Which payments are", "tags": {}}]),
+    ],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Register a model without versions; a first version registers its model as well."""
+
+    async def create() -> Response:
+        add = partial(
+            needs.catalog.create_model,
+            draft.name,
+            description=draft.description,
+            tags=draft.tags,
+            by=caller.subject,
+        )
+        model = await run_sync(add)
+        place = {"Location": f"{request.url.path}/{model.name}"}
+        status = HTTPStatus.CREATED
+        return answered(
+            ModelBody.of(model), status=status, etag=etag(model.revision), headers=place
+        )
+
+    subject = caller.subject
+    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+
+
+@router.get(
+    "/{model}",
+    dependencies=[requires("models:read")],
+    response_model=ModelBody,
+    responses=NOT_MODIFIED | refusals(errors.UNKNOWN_MODEL, INVALID),
+)
+def get_model(needs: Needs, model: ModelName, if_none_match: IfNoneMatch = None) -> Response:
+    """Return a model."""
+    found = needs.catalog.model(model)
+    return read(ModelBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
+
+
+@router.patch(
+    "/{model}",
+    dependencies=[MergePatch],
+    response_model=ModelBody,
+    responses=refusals(
+        *(MALFORMED, errors.UNKNOWN_MODEL, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING)
+    ),
+)
+def change_model(
+    needs: Needs,
+    caller: Writer,
+    model: ModelName,
+    patch: Annotated[
+        ModelPatch,
+        Body(
+            media_type=MERGE_PATCH,
+            examples=[{"description": "Who will leave", "tags": {"team": "retention"}}],
+        ),
+    ],
+    why: Why = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Change a model's description or tags by a JSON Merge Patch."""
+    present = _required(needs, model, if_match)
+    before = {"description": present.description, "tags": dict(present.tags)}
+    wanted = ModelChange.model_validate(merged(before, patch.model_dump(exclude_unset=True)))
+    changed = needs.catalog.change_model(
+        model,
+        description=wanted.description,
+        tags=wanted.tags,
+        by=caller.subject,
+        why=why,
+        if_revision=present.revision,
+    )
+    return answered(ModelBody.of(changed), etag=etag(changed.revision))
+
+
+@router.delete(
+    "/{model}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=refusals(errors.UNKNOWN_MODEL, errors.IN_USE, CHANGED, INVALID, MISSING),
+)
+def delete_model(
+    needs: Needs, caller: Writer, model: ModelName, why: Why = "", if_match: IfMatch = None
+) -> Response:
+    """Take a model away with all its versions; its history stays readable."""
+    present = _required(needs, model, if_match)
+    needs.catalog.delete_model(model, by=caller.subject, why=why, if_revision=present.revision)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get(
+    "/{model}/events",
+    dependencies=[requires("models:read")],
+    response_model=EventsPage,
+    responses=refusals(BAD_CURSOR, errors.UNKNOWN_MODEL, INVALID),
+)
+def list_events(needs: Needs, asked: Asked, model: ModelName, wanted: Wanted) -> Response:
+    """List what happened to a model, newest first, also when it was deleted since."""
+    return events_page(asked, needs.catalog, replace(wanted, model=model))
+
+
+def _required(needs: Needs, name: str, if_match: str | None) -> Model:
+    """Return the model in the state that the caller has seen; raises `Refused`."""
+    model = needs.catalog.model(name)
+    require(if_match, etag(model.revision), f"model {name}")
+    return model

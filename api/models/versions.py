@@ -1,0 +1,201 @@
+"""Answer for versions of models."""
+
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Request, Response
+
+from api import errors
+from api.answers import answered, read
+from api.bodies import INVALID, MALFORMED, StrictRoute
+from api.dependencies import Dependencies, Needs
+from api.fields import ModelName, TagQuery, VersionNumber, WhoQuery, Why, tag_of
+from api.gateway.authorization import requires
+from api.gateway.principal import Principal
+from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.models.examples import DRAFT
+from api.models.schemas import ApprovalBody, ApprovalsBody, Reason, VersionBody, VersionDraft
+from api.pages import Asked
+from api.pagination import BAD_CURSOR, Page
+from api.pools.asking import SERVERS_CANNOT_SAY, ask_servers
+from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.problems import Refused, refusals
+from registry.domain import ModelVersion, Signature
+from registry.pages import TagFilter, VersionFilter
+
+_ETAG = etag(1)
+"""A version's row never changes."""
+_UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION)
+
+router = APIRouter(route_class=StrictRoute)
+
+
+class VersionsPage(Page[VersionBody]):
+    """One page of versions, newest first."""
+
+
+@router.get(
+    "/{model}/versions",
+    dependencies=[requires("models:read")],
+    response_model=VersionsPage,
+    responses=refusals(BAD_CURSOR, errors.UNKNOWN_MODEL, INVALID),
+)
+def list_versions(
+    needs: Needs,
+    asked: Asked,
+    model: ModelName,
+    tag: TagQuery = None,
+    created_by: WhoQuery = None,
+) -> Response:
+    """List a model's versions, newest first."""
+    filters = {"tag": tag, "created_by": created_by}
+    found = tag_of(tag)
+    wanted = VersionFilter(TagFilter(*found) if found else None, created_by)
+    after = asked.after_number(**filters)
+    page = needs.catalog.versions(model, wanted, after=after, limit=asked.size)
+    return asked.answer(map(VersionBody.of, page.items), page.next, **filters)
+
+
+@router.post(
+    "/{model}/versions",
+    status_code=HTTPStatus.CREATED,
+    response_model=VersionBody,
+    responses=refusals(
+        *(MALFORMED, KEY_MISSING, errors.UNKNOWN_POOL, STILL_RUNNING),
+        *(SERVERS_CANNOT_SAY, INVALID, KEY_REUSED),
+    ),
+)
+async def register_version(
+    request: Request,
+    needs: Needs,
+    caller: Annotated[Principal, requires("models:write")],
+    model: ModelName,
+    draft: Annotated[VersionDraft, Body(examples=[DRAFT])],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Register a version, and its model if that is new.
+
+    Without a `signature` the servers of `pool` load the model and are asked. The same content
+    again gives the version that is there.
+    """
+
+    async def create() -> Response:
+        version = await _register(needs, model, draft, by=caller.subject)
+        place = {"Location": f"{request.url.path}/{version.version}"}
+        return answered(
+            VersionBody.of(version), status=HTTPStatus.CREATED, etag=_ETAG, headers=place
+        )
+
+    subject = caller.subject
+    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+
+
+@router.get(
+    "/{model}/versions/{version}",
+    dependencies=[requires("models:read")],
+    response_model=VersionBody,
+    responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
+)
+def get_version(
+    needs: Needs, model: ModelName, version: VersionNumber, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Return a version."""
+    found = needs.catalog.version(model, version)
+    return read(VersionBody.of(found), etag=_ETAG, if_none_match=if_none_match)
+
+
+@router.delete(
+    "/{model}/versions/{version}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=refusals(*_UNKNOWN, errors.IN_USE, CHANGED, INVALID, MISSING),
+)
+def delete_version(
+    needs: Needs,
+    caller: Annotated[Principal, requires("models:write")],
+    model: ModelName,
+    version: VersionNumber,
+    why: Why = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Take a version away that nothing uses; its number is never given again."""
+    needs.catalog.version(model, version)
+    require(if_match, _ETAG, f"{model}@{version}")
+    needs.catalog.delete_version(model, version, by=caller.subject, why=why)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get(
+    "/{model}/versions/{version}/approvals",
+    dependencies=[requires("models:read")],
+    response_model=ApprovalsBody,
+    responses=refusals(*_UNKNOWN, INVALID),
+)
+def list_approvals(needs: Needs, model: ModelName, version: VersionNumber) -> Response:
+    """List who approved a version."""
+    found = needs.catalog.approvals(model, version)
+    return answered(ApprovalsBody(items=[ApprovalBody.of(approval) for approval in found]))
+
+
+@router.post(
+    "/{model}/versions/{version}/approvals",
+    status_code=HTTPStatus.CREATED,
+    response_model=ApprovalBody,
+    responses=refusals(
+        *(MALFORMED, KEY_MISSING, *_UNKNOWN, errors.APPROVAL_REFUSED),
+        *(STILL_RUNNING, INVALID, KEY_REUSED),
+    ),
+)
+async def approve(
+    request: Request,
+    needs: Needs,
+    caller: Annotated[Principal, requires("models:approve")],
+    model: ModelName,
+    version: VersionNumber,
+    reason: Annotated[Reason, Body(examples=[{"why": "its errors on May are the smaller ones"}])],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Approve a version, so that a protected alias may go to it; not one's own."""
+
+    async def create() -> Response:
+        say = partial(needs.catalog.approve, model, version, by=caller.subject, why=reason.why)
+        approval = await run_sync(say)
+        return answered(ApprovalBody.of(approval), status=HTTPStatus.CREATED)
+
+    subject = caller.subject
+    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+
+
+async def _register(
+    needs: Dependencies, model: str, draft: VersionDraft, *, by: str
+) -> ModelVersion:
+    signature, digest = await _described(needs, draft)
+    register = partial(
+        needs.catalog.register,
+        model,
+        signature=signature,
+        digest=digest,
+        served_name=draft.served_name,
+        served_version=str(draft.served_version),
+        columns={name: tuple(columns) for name, columns in draft.columns.items()},
+        artifact=draft.artifact,
+        description=draft.description,
+        tags=draft.tags,
+        by=by,
+    )
+    return await run_sync(register)
+
+
+async def _described(needs: Dependencies, draft: VersionDraft) -> tuple[Signature, str]:
+    """Return signature and digest, as they were sent or else as the servers say."""
+    if draft.signature is not None and draft.digest is not None:
+        return draft.signature.value(), draft.digest
+    said = await ask_servers(needs, draft.pool, draft.served_name, str(draft.served_version))
+    if draft.signature is not None and draft.signature.value() != said.signature:
+        raise Refused(
+            SERVERS_CANNOT_SAY,
+            f"the servers of {draft.pool} say another signature of {draft.served_name} than was "
+            f"sent: {said.signature}",
+        )
+    return said.signature, draft.digest or said.metadata_digest

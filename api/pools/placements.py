@@ -1,0 +1,109 @@
+"""Answer for placements: which versions the servers of a pool shall serve."""
+
+from functools import partial
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Response
+
+from api import errors
+from api.answers import answered
+from api.bodies import INVALID, StrictRoute
+from api.dependencies import Dependencies, Needs
+from api.fields import ModelName, PoolName, VersionNumber, Why
+from api.gateway.authorization import requires
+from api.gateway.principal import Principal
+from api.pools.schemas import LoadBody, OutcomeBody, PlacementBody, PlacementsBody
+from api.problems import refusals
+from inference.repositories import Outcome, load_everywhere, unload_everywhere
+from registry.domain import ModelVersion
+
+_UNKNOWN = (errors.UNKNOWN_POOL, errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION)
+
+router = APIRouter(route_class=StrictRoute)
+
+Writer = Annotated[Principal, requires("pools:write")]
+
+
+@router.get(
+    "/{pool}/versions",
+    dependencies=[requires("pools:read")],
+    response_model=PlacementsBody,
+    responses=refusals(errors.UNKNOWN_POOL, INVALID),
+)
+def list_placements(needs: Needs, pool: PoolName) -> Response:
+    """List what a pool's servers shall serve."""
+    found = needs.fleet.placements(pool=pool)
+    return answered(PlacementsBody(items=[PlacementBody.of(placement) for placement in found]))
+
+
+@router.put(
+    "/{pool}/versions/{model}/{version}",
+    response_model=LoadBody,
+    responses=refusals(*_UNKNOWN, INVALID),
+)
+async def load(
+    needs: Needs,
+    caller: Writer,
+    pool: PoolName,
+    model: ModelName,
+    version: VersionNumber,
+    why: Why = "",
+) -> Response:
+    """Have every server of a pool load a version, those that join or restart later as well.
+
+    What fails on one server is told beside what went well on the others; it is tried again
+    every minute.
+    """
+    found = await run_sync(needs.catalog.version, model, version)
+    place = partial(needs.fleet.place, pool, model, version, by=caller.subject, why=why)
+    await run_sync(place)
+    opened = needs.open_pools.pool(pool)
+    servers = opened.servers if opened else ()
+    outcomes = await load_everywhere(servers, found.served_name, found.served_version)
+    return _told(pool, found, outcomes)
+
+
+@router.delete(
+    "/{pool}/versions/{model}/{version}",
+    response_model=LoadBody,
+    responses=refusals(*_UNKNOWN, INVALID),
+)
+async def unload(
+    needs: Needs,
+    caller: Writer,
+    pool: PoolName,
+    model: ModelName,
+    version: VersionNumber,
+    why: Why = "",
+) -> Response:
+    """Have every server of a pool let go of a version.
+
+    One that another version of the pool shares, under the same name in Triton, stays loaded.
+    """
+    found = await run_sync(needs.catalog.version, model, version)
+    withdraw = partial(needs.fleet.withdraw, pool, model, version, by=caller.subject, why=why)
+    await run_sync(withdraw)
+    opened = needs.open_pools.pool(pool)
+    if opened is None or found.served_name in await run_sync(_wanted, needs, pool):
+        return _told(pool, found, ())
+    return _told(pool, found, await unload_everywhere(opened.servers, found.served_name))
+
+
+def _wanted(needs: Dependencies, pool: str) -> set[str]:
+    """Return the names in Triton of what the pool shall serve."""
+    placements = needs.fleet.placements(pool=pool)
+    return {needs.catalog.version(each.model, each.version).served_name for each in placements}
+
+
+def _told(pool: str, version: ModelVersion, outcomes: tuple[Outcome, ...]) -> Response:
+    return answered(
+        LoadBody(
+            pool=pool,
+            model=version.name,
+            version=version.version,
+            served_name=version.served_name,
+            done=all(outcome.error is None for outcome in outcomes),
+            outcomes=[OutcomeBody.of(outcome) for outcome in outcomes],
+        )
+    )

@@ -1,0 +1,156 @@
+"""Answer for pools."""
+
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from api import errors
+from api.answers import answered, read
+from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
+from api.dependencies import Needs
+from api.fields import PoolName, Why
+from api.gateway.authorization import requires
+from api.gateway.principal import Principal
+from api.history import EventsPage, Wanted, events_page
+from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
+from api.pages import Asked
+from api.pagination import BAD_CURSOR, Page
+from api.pools.schemas import PoolBody, PoolDraft, PoolPatch
+from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.problems import refusals
+from registry.pools import Pool
+
+router = APIRouter(route_class=StrictRoute)
+
+Writer = Annotated[Principal, requires("pools:write")]
+
+
+class PoolsPage(Page[PoolBody]):
+    """One page of pools, by name."""
+
+
+@router.get(
+    "",
+    dependencies=[requires("pools:read")],
+    response_model=PoolsPage,
+    responses=refusals(BAD_CURSOR, INVALID),
+)
+def list_pools(
+    needs: Needs,
+    asked: Asked,
+    prefix: Annotated[
+        str, Query(pattern=r"^[A-Za-z0-9_.-]{0,128}$", description="How the name begins.")
+    ] = "",
+) -> Response:
+    """List pools by name."""
+    after = asked.after_text(prefix=prefix)
+    page = needs.fleet.pools(prefix=prefix, after=after, limit=asked.size)
+    return asked.answer(map(PoolBody.of, page.items), page.next, prefix=prefix)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=PoolBody,
+    responses=refusals(
+        MALFORMED, KEY_MISSING, errors.ALREADY_EXISTS, STILL_RUNNING, INVALID, KEY_REUSED
+    ),
+)
+async def create_pool(
+    request: Request,
+    needs: Needs,
+    caller: Writer,
+    draft: Annotated[PoolDraft, Body(examples=[{"name": "night", "description": "The A100s"}])],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Register a pool without servers."""
+
+    async def create() -> Response:
+        add = partial(needs.fleet.create_pool, draft.name, description=draft.description)
+        pool = await run_sync(partial(add, by=caller.subject))
+        place = {"Location": f"{request.url.path}/{pool.name}"}
+        status = HTTPStatus.CREATED
+        return answered(PoolBody.of(pool), status=status, etag=etag(pool.revision), headers=place)
+
+    subject = caller.subject
+    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+
+
+@router.get(
+    "/{pool}",
+    dependencies=[requires("pools:read")],
+    response_model=PoolBody,
+    responses=NOT_MODIFIED | refusals(errors.UNKNOWN_POOL, INVALID),
+)
+def get_pool(needs: Needs, pool: PoolName, if_none_match: IfNoneMatch = None) -> Response:
+    """Return a pool."""
+    found = needs.fleet.pool(pool)
+    return read(PoolBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
+
+
+@router.patch(
+    "/{pool}",
+    dependencies=[MergePatch],
+    response_model=PoolBody,
+    responses=refusals(
+        MALFORMED, errors.UNKNOWN_POOL, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING
+    ),
+)
+def change_pool(
+    needs: Needs,
+    caller: Writer,
+    pool: PoolName,
+    patch: Annotated[
+        PoolPatch, Body(media_type=MERGE_PATCH, examples=[{"description": "The H100s"}])
+    ],
+    why: Why = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Change a pool's description by a JSON Merge Patch."""
+    present = _required(needs, pool, if_match)
+    given = "description" in patch.model_fields_set
+    changed = needs.fleet.change_pool(
+        pool,
+        description=(patch.description or "") if given else present.description,
+        by=caller.subject,
+        why=why,
+        if_revision=present.revision,
+    )
+    return answered(PoolBody.of(changed), etag=etag(changed.revision))
+
+
+@router.delete(
+    "/{pool}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=refusals(errors.UNKNOWN_POOL, errors.IN_USE, CHANGED, INVALID, MISSING),
+)
+def delete_pool(
+    needs: Needs, caller: Writer, pool: PoolName, why: Why = "", if_match: IfMatch = None
+) -> Response:
+    """Take a pool away that has neither servers nor versions to serve."""
+    present = _required(needs, pool, if_match)
+    needs.fleet.delete_pool(pool, by=caller.subject, why=why, if_revision=present.revision)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get(
+    "/{pool}/events",
+    dependencies=[requires("pools:read")],
+    response_model=EventsPage,
+    responses=refusals(BAD_CURSOR, errors.UNKNOWN_POOL, INVALID),
+)
+def list_events(needs: Needs, asked: Asked, pool: PoolName, wanted: Wanted) -> Response:
+    """List what happened to a pool, newest first, also when it was deleted since."""
+    return events_page(asked, needs.catalog, replace(wanted, pool=pool))
+
+
+def _required(needs: Needs, name: str, if_match: str | None) -> Pool:
+    """Return the pool in the state that the caller has seen; raises `Refused`."""
+    pool = needs.fleet.pool(name)
+    require(if_match, etag(pool.revision), f"pool {name}")
+    return pool

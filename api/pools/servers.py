@@ -1,0 +1,175 @@
+"""Answer for the servers of a pool."""
+
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from api import errors
+from api.answers import answered
+from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
+from api.dependencies import Dependencies, Needs
+from api.fields import PoolName, ServerAddress, Why
+from api.gateway.authorization import requires
+from api.gateway.principal import Principal
+from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
+from api.pages import Asked
+from api.pagination import BAD_CURSOR, Page
+from api.pools.asking import SERVER_NOT_BELIEVED, probe, serving
+from api.pools.schemas import ServerBody, ServerDraft, ServerPatch
+from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
+from api.problems import refusals
+from inference.addresses import check_address
+from registry.errors import UnknownServer
+from registry.pools import PoolServer, ServerState
+
+_UNKNOWN = (errors.UNKNOWN_POOL, errors.UNKNOWN_SERVER)
+
+router = APIRouter(route_class=StrictRoute)
+
+Writer = Annotated[Principal, requires("pools:write")]
+
+
+class ServersPage(Page[ServerBody]):
+    """One page of servers, by address."""
+
+
+@router.get(
+    "/{pool}/servers",
+    dependencies=[requires("pools:read")],
+    response_model=ServersPage,
+    responses=refusals(BAD_CURSOR, errors.UNKNOWN_POOL, INVALID),
+)
+async def list_servers(
+    needs: Needs,
+    asked: Asked,
+    pool: PoolName,
+    removed: Annotated[bool, Query(description="Also those that were removed.")] = False,
+) -> Response:
+    """List a pool's servers with what each serves, its load and its breaker."""
+    after = asked.after_text(removed=removed)
+    look = partial(needs.fleet.servers, pool, removed=removed, after=after, limit=asked.size)
+    page = await run_sync(look)
+    return asked.answer(await _bodies(needs, page.items), page.next, removed=removed)
+
+
+@router.post(
+    "/{pool}/servers",
+    status_code=HTTPStatus.CREATED,
+    response_model=ServerBody,
+    responses=refusals(
+        *(MALFORMED, KEY_MISSING, errors.UNKNOWN_POOL, errors.SERVER_TAKEN, STILL_RUNNING),
+        *(INVALID, SERVER_NOT_BELIEVED, KEY_REUSED),
+    ),
+)
+async def add_server(
+    request: Request,
+    needs: Needs,
+    caller: Writer,
+    pool: PoolName,
+    draft: Annotated[ServerDraft, Body(examples=[{"url": "127.0.0.1:8001"}])],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Register a server, once it has been probed; what its pool shall serve is loaded on it.
+
+    One that drains or was removed is asked again.
+    """
+
+    async def create() -> Response:
+        url = check_address(draft.url)
+        await run_sync(needs.fleet.pool, pool)
+        await probe(needs, url)
+        add = partial(needs.fleet.add_server, pool, url, by=caller.subject, why=draft.why)
+        server = await run_sync(add)
+        await needs.upkeep.refresh()
+        place = {"Location": f"{request.url.path}/{url}"}
+        return await _told(needs, server, HTTPStatus.CREATED, place)
+
+    subject = caller.subject
+    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+
+
+@router.get(
+    "/{pool}/servers/{server}",
+    dependencies=[requires("pools:read")],
+    response_model=ServerBody,
+    responses=refusals(*_UNKNOWN, INVALID),
+)
+async def get_server(needs: Needs, pool: PoolName, server: ServerAddress) -> Response:
+    """Return a server with what it serves, its load and its breaker."""
+    return await _told(needs, await run_sync(needs.fleet.server, pool, server))
+
+
+@router.patch(
+    "/{pool}/servers/{server}",
+    dependencies=[MergePatch],
+    response_model=ServerBody,
+    responses=refusals(MALFORMED, *_UNKNOWN, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING),
+)
+async def change_server(
+    needs: Needs,
+    caller: Writer,
+    pool: PoolName,
+    server: ServerAddress,
+    patch: Annotated[ServerPatch, Body(media_type=MERGE_PATCH, examples=[{"state": "draining"}])],
+    why: Why = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Drain a server, which finishes what it has, or have it asked again."""
+    await _required(needs, pool, server, if_match)
+    drains = patch.state == "draining"
+    change = needs.fleet.drain_server if drains else needs.fleet.add_server
+    changed = await run_sync(partial(change, pool, server, by=caller.subject, why=why))
+    await needs.upkeep.refresh()
+    return await _told(needs, changed)
+
+
+@router.delete(
+    "/{pool}/servers/{server}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=refusals(*_UNKNOWN, CHANGED, INVALID, MISSING),
+)
+async def remove_server(
+    needs: Needs,
+    caller: Writer,
+    pool: PoolName,
+    server: ServerAddress,
+    why: Why = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Take a server out of its pool; what is under way on it is finished."""
+    await _required(needs, pool, server, if_match)
+    remove = partial(needs.fleet.remove_server, pool, server, by=caller.subject, why=why)
+    await run_sync(remove)
+    await needs.upkeep.refresh()
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _required(needs: Dependencies, pool: str, url: str, if_match: str | None) -> None:
+    """Raise `Refused` unless the caller has seen the server's state, or it was removed."""
+    found = await run_sync(needs.fleet.server, pool, url)
+    if found.state is ServerState.REMOVED:
+        raise UnknownServer(pool, url, [])
+    require(if_match, etag(found.revision), f"server {url}")
+
+
+async def _told(
+    needs: Dependencies,
+    server: PoolServer,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    (body,) = await _bodies(needs, [server])
+    return answered(body, status=status, etag=etag(server.revision), headers=headers)
+
+
+async def _bodies(needs: Dependencies, servers: Sequence[PoolServer]) -> list[ServerBody]:
+    serves = await serving(needs, [server.url for server in servers])
+    return [
+        ServerBody.of(server, needs.open_pools.health(server.url), entries)
+        for server, entries in zip(servers, serves, strict=True)
+    ]
