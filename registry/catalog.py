@@ -1,11 +1,13 @@
 """Register versions of models, move aliases, delete what nothing needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from registry import promotion
-from registry.conflicts import AlreadyExists, ApprovalRefused, InUse
+from registry.adding import add_version, locked_or_added
+from registry.conflicts import AlreadyExists, ApprovalRefused
 from registry.domain import (
     Alias,
     Approval,
@@ -15,14 +17,15 @@ from registry.domain import (
     check_alias,
     check_name,
 )
+from registry.errors import RegistryUnavailable
 from registry.events import EventKind
 from registry.history import record
-from registry.lookup import locked_model, require_version
+from registry.lookup import locked_model, require_unused, require_version
 from registry.port import Rows, Store
 from registry.reading import CatalogReader
-from registry.registration import check_version, content_digest
+from registry.registration import check_version
 from registry.tags import check_tags
-from registry.uses import Referent, Use, UseKind
+from registry.uses import Use, UseKind
 
 
 def utc_now() -> datetime:
@@ -38,9 +41,17 @@ class Catalog(CatalogReader):
     reason given; `if_revision` is the revision that the caller saw, None to change what there is.
     """
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        changed: Callable[[str], None] = lambda model: None,
+    ) -> None:
+        """Change what is in `store`; `changed` is called with the model after each commit."""
         super().__init__(store)
         self._now = now
+        self._changed = changed
 
     def create_model(
         self,
@@ -57,8 +68,8 @@ class Catalog(CatalogReader):
         draft = Model(
             check_name(name, "model"), description, 0, self._now(), by, check_tags(tags or {})
         )
-        with self._store.writing() as rows:
-            model, added = _locked_or_added(rows, draft)
+        with self._writing(name) as rows:
+            model, added = locked_or_added(rows, draft)
             if not added:
                 raise AlreadyExists(f"model {name}")
             return model
@@ -78,7 +89,7 @@ class Catalog(CatalogReader):
         Raises `UnknownModel`, `InvalidName`, `RevisionChanged`.
         """
         given = {"description": description, "tags": None if tags is None else check_tags(tags)}
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name, if_revision=if_revision)
             change = {k: v for k, v in given.items() if v not in (None, getattr(model, k))}
             if not change:
@@ -94,9 +105,9 @@ class Catalog(CatalogReader):
 
         Raises `UnknownModel`, `RevisionChanged`, or `InUse` while anything points to it.
         """
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name, if_revision=if_revision)
-            _require_unused(rows, f"model {name}", name, None)
+            require_unused(rows, f"model {name}", name, None)
             bare = replace(model, description="", tags={}, protected=())
             gone = record(rows, bare, EventKind.MODEL_DELETED, by=by, now=self._now(), why=why)
             rows.delete_model(name, gone.changed_at or self._now())
@@ -137,18 +148,18 @@ class Catalog(CatalogReader):
             tags=check_tags(tags or {}),
         )
         check_version(version)
-        with self._store.writing() as rows:
-            return _add(rows, version, now)
+        with self._writing(name) as rows:
+            return add_version(rows, version, now)
 
     def delete_version(self, name: str, number: int, *, by: str = "", why: str = "") -> None:
         """Take the version away; its number is never given again.
 
         Raises `UnknownModel`, `UnknownVersion`, or `InUse` while anything points to it.
         """
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name)
             require_version(rows, name, number)
-            _require_unused(rows, f"{name}@{number}", name, number)
+            require_unused(rows, f"{name}@{number}", name, number)
             kind, now = EventKind.VERSION_DELETED, self._now()
             gone = record(rows, model, kind, by=by, now=now, why=why, version=number)
             rows.delete_version(name, number, gone.changed_at or now)
@@ -159,7 +170,7 @@ class Catalog(CatalogReader):
         Nobody approves what they registered. Safe to repeat: the first approval stays. Raises
         `UnknownModel`, `UnknownVersion`, `ApprovalRefused`.
         """
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name)
             version = require_version(rows, name, number)
             if not by or by == version.created_by:
@@ -199,7 +210,7 @@ class Catalog(CatalogReader):
         lost, `ApprovalMissing`.
         """
         check_alias(alias)
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name)
             expected = {"from_version": from_version, "if_revision": if_revision}
             promotion.compare(rows, name, alias, **expected)
@@ -220,7 +231,7 @@ class Catalog(CatalogReader):
 
         Raises `UnknownModel`, `UnknownAlias`, `AliasMoved`, `AliasProtected`.
         """
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name)
             expected = {"from_version": from_version, "if_revision": if_revision}
             promotion.compare(rows, name, alias, **expected)
@@ -236,7 +247,7 @@ class Catalog(CatalogReader):
         history shows it. Raises `InvalidName`, `UnknownModel`.
         """
         check_alias(alias)
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             model = locked_model(rows, name)
             if protected == (alias in model.protected):
                 return model
@@ -263,37 +274,13 @@ class Catalog(CatalogReader):
         with self._store.writing() as rows:
             rows.remove_uses(kind, name)
 
-
-def _locked_or_added(rows: Rows, draft: Model) -> tuple[Model, bool]:
-    model, added = rows.add_model(draft)
-    if not added:
-        return model, False
-    kind, by = EventKind.MODEL_CREATED, draft.created_by
-    return record(rows, model, kind, by=by, now=draft.created_at), True
-
-
-def _add(rows: Rows, draft: ModelVersion, now: datetime) -> ModelVersion:
-    content, by = content_digest(draft), draft.created_by
-    model, _ = _locked_or_added(rows, Model(draft.name, draft.description, 0, now, by))
-    existing = rows.version_by_content(draft.name, content)
-    if existing is not None:
-        return existing
-    version = replace(draft, version=model.last_version + 1)
-    rows.add_version(version, content=content)
-    counted = replace(model, last_version=version.version)
-    kind, number = EventKind.VERSION_REGISTERED, version.version
-    record(rows, counted, kind, by=by, now=now, version=number)
-    return version
-
-
-def _require_unused(rows: Rows, what: str, model: str, version: int | None) -> None:
-    """Raise `InUse` while the locked model, or one of its versions, is pointed to."""
-    aliases = rows.aliases(model, after=None, limit=None, version=version)
-    placements = rows.placements(model=model, version=version)
-    referents = [
-        *(Referent("alias", alias.name) for alias in aliases),
-        *(Referent(use.kind, use.id) for use in rows.uses(model, version)),
-        *(Referent("pool", pool) for pool in sorted({each.pool for each in placements})),
-    ]
-    if referents:
-        raise InUse(what, referents)
+    @contextmanager
+    def _writing(self, model: str) -> Iterator[Rows]:
+        try:
+            with self._store.writing() as rows:
+                yield rows
+        except RegistryUnavailable:
+            # A commit whose acknowledgement was lost may have taken place.
+            self._changed(model)
+            raise
+        self._changed(model)

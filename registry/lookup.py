@@ -1,6 +1,6 @@
 """Find rows that must be there, or say which there are."""
 
-from registry.conflicts import RevisionChanged
+from registry.conflicts import InUse, RevisionChanged
 from registry.domain import Alias, Model, ModelVersion
 from registry.errors import (
     KNOWN_NAMES,
@@ -13,6 +13,7 @@ from registry.errors import (
 from registry.pages import ModelFilter, VersionFilter
 from registry.pools import Pool, PoolServer
 from registry.port import Rows
+from registry.uses import Referent
 
 
 def require_model(rows: Rows, name: str) -> Model:
@@ -66,6 +67,19 @@ def require_server(rows: Rows, pool: str, url: str) -> PoolServer:
         known = rows.servers(pool, removed=False, after=None, limit=KNOWN_NAMES)
         raise UnknownServer(pool, url, [each.url for each in known])
     return server
+
+
+def require_unused(rows: Rows, what: str, model: str, version: int | None) -> None:
+    """Raise `InUse` while the locked model, or one of its versions, is pointed to."""
+    aliases = rows.aliases(model, after=None, limit=None, version=version)
+    placements = rows.placements(model=model, version=version)
+    referents = [
+        *(Referent("alias", alias.name) for alias in aliases),
+        *(Referent(use.kind, use.id) for use in rows.uses(model, version)),
+        *(Referent("pool", pool) for pool in sorted({each.pool for each in placements})),
+    ]
+    if referents:
+        raise InUse(what, referents)
 
 
 def _known_model(rows: Rows, name: str, found: Model | None) -> Model:

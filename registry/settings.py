@@ -1,6 +1,6 @@
 """Where the registry keeps its rows."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,4 +32,48 @@ class RegistrySettings(BaseSettings):
         ge=1,
         description="Most connections of one process to a database server: PostgreSQL allows 100 "
         "in all unless told otherwise.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis that several API processes share: `redis://HOST:6379/0`. One process "
+        "alone keeps what it needs in its own memory.",
+    )
+    cache_version_life_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="How long a version is kept, less up to 15 % by chance. It does not change, so "
+        "15 minutes only bound what a lost invalidation of a deleted one costs.",
+    )
+    cache_alias_life_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="How long it is kept where an alias points. A move is seen at once all the "
+        "same; this bounds how long it is not where a process changes the database without "
+        "telling the cache, or could not reach it.",
+    )
+    cache_absent_life_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="How long it is kept that there is no such model, version or alias: enough to "
+        "keep a caller's typing error from the database.",
+    )
+    cache_entries: int = Field(
+        default=10_000,
+        ge=1,
+        description="Most answers that a process without Redis keeps: a version takes one to two "
+        "kilobytes.",
+    )
+    cache_answer_timeout_s: float = Field(
+        default=0.1,
+        gt=0,
+        description="Longest wait for Redis, a hundred times what it takes: then the database is "
+        "asked.",
+    )
+    cache_rest_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="How long Redis is left alone after it failed; doubled with each failure.",
+    )
+    cache_longest_rest_s: float = Field(
+        default=10.0, gt=0, description="The longest that Redis is left alone."
     )
