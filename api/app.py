@@ -1,26 +1,35 @@
 """Put the API together."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from api import health, problems
+from api import bodies, health, problems
 from api.dependencies import open_dependencies
 from api.faults import Faults
-from api.gateway import demo, refusals
+from api.gateway import demo, exposition
 from api.gateway.authentication import Admission, Identification
-from api.gateway.boot import signing_secret
-from api.gateway.keys import SharedSecret
-from api.gateway.refusals import Refusal
-from api.gateway.tokens import Verifier
+from api.gateway.body_limits import BodyLimits
+from api.gateway.capacity import Capacity
+from api.gateway.cors import cors
+from api.gateway.draining import Draining
+from api.gateway.exposition import Exposition
+from api.gateway.gateway import Gateway, gateway_of
+from api.gateway.outcomes import Outcomes
+from api.gateway.rate_limits import RateLimits
+from api.gateway.tracing import Tracing
+from api.management import include_management
+from api.problems import Refused
 from api.settings import Settings
 
-OPEN_PATHS = ("/health/", "/docs", "/openapi.json", demo.PATH)
-"""What is answered without a token; a prefix ends with `/`."""
+WATCHED_PATHS = ("/health/", exposition.PATH)
+"""What watches the process: answered without a token, however busy it is. `/` ends a prefix."""
+OPEN_PATHS = (*WATCHED_PATHS, "/docs", "/openapi.json", demo.PATH)
+"""What is answered without a token; every other path needs one."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -28,13 +37,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises `UnsafeConfiguration` rather than let anyone in.
     """
-    secret = signing_secret(settings.tokens, host=settings.api.host)
-    assert secret is not None
-    verifier = Verifier(SharedSecret(secret), settings.tokens.expected, clock=time.time)
+    gateway = gateway_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_dependencies(settings) as dependencies:
+        gateway.routes.learn(app.routes)
+        gateway.metrics.expect(gateway.routes)
+        async with gateway.running(), open_dependencies(settings) as dependencies:
             app.state.dependencies = dependencies
             yield
 
@@ -42,20 +51,40 @@ def create_app(settings: Settings) -> FastAPI:
         title="Nightshift",
         summary="Batch-first inference on pools of Triton servers.",
         lifespan=lifespan,
-        middleware=[
-            Middleware(Faults),
-            Middleware(Identification, verifier=verifier),
-            Middleware(Admission, open_paths=OPEN_PATHS),
-        ],
+        middleware=_middleware(settings, gateway),
         exception_handlers={
             HTTPException: problems.of_http_error,
-            Refusal: refusals.of_refusal,
+            Refused: problems.of_refused,
+            RequestValidationError: bodies.of_invalid_request,
         },
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.gateway = gateway
+    app.state.limiter = gateway.limiter
+    token = settings.traffic.metrics_token
+    app.state.exposition = Exposition(
+        gateway.metrics, token.get_secret_value() if token is not None else None
+    )
     app.include_router(health.router)
-    if settings.tokens.environment == "development":
+    app.include_router(exposition.router)
+    include_management(app)
+    if gateway.demo is not None:
         app.include_router(demo.router)
-        app.state.demo = demo.Demo(secret, settings.tokens, clock=time.time)
     return app
+
+
+def _middleware(settings: Settings, gateway: Gateway) -> list[Middleware]:
+    """Return what a request passes on its way to its route, the first one first."""
+    return [
+        Middleware(Draining, departure=gateway.departure),
+        Middleware(Tracing),
+        Middleware(Outcomes, metrics=gateway.metrics, routes=gateway.routes),
+        Middleware(Faults),
+        *cors(settings.cors),
+        Middleware(BodyLimits, bounds=settings.traffic.body_bounds),
+        Middleware(Capacity, most=settings.traffic.max_in_flight, unbounded=WATCHED_PATHS),
+        Middleware(Identification, verifier=gateway.verifier, clients=gateway.clients),
+        Middleware(RateLimits, limiter=gateway.limiter, uncounted=WATCHED_PATHS),
+        Middleware(Admission, open_paths=OPEN_PATHS),
+    ]

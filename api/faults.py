@@ -1,17 +1,18 @@
 """Answer a request that met a fault in the program."""
 
-import logging
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.gateway.tracing import request_id_of
 from api.problems import Problem, answer
+from telemetry.logs import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Faults:
-    """ASGI middleware: log the fault with the request that met it, tell the caller nothing of it.
+    """ASGI middleware: log the fault with the request that met it, tell the caller its id only.
 
     An answer that was begun cannot become another one: the connection is closed in the middle.
     """
@@ -34,10 +35,15 @@ class Faults:
         try:
             await self._app(scope, receive, watch)
         except Exception:  # the edge of the request: whatever it met, the next one is answered
-            request = {"method": scope["method"], "path": scope["path"]}
-            _log.exception("a request met a fault", extra={"fields": request})
+            _log.exception("a request met a fault", method=scope["method"], path=scope["path"])
             if begun:
                 raise
             status = HTTPStatus.INTERNAL_SERVER_ERROR
-            problem = Problem(title=status.phrase, status=status, instance=scope["path"])
+            problem = Problem(
+                title=status.phrase,
+                status=status,
+                instance=scope["path"],
+                # RFC 9457 lets a problem have members of its own; the model takes any.
+                request_id=request_id_of(scope),  # type: ignore[call-arg]
+            )
             await answer(problem)(scope, receive, send)

@@ -1,21 +1,23 @@
 """Answer whoever watches this process: an orchestrator, a load balancer, a person."""
 
-import logging
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from api.checks import missing
+from api.checks import Missing, missing
 from api.dependencies import Needs
+from api.gateway.gateway import Gateway
 from api.problems import Problem, answer, documented
+from telemetry.logs import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 NOT_READY = "urn:nightshift:problem:not-ready"
 _FRESH = {"Cache-Control": "no-store"}
 _RETRY_AFTER_S = 1
 """A lost connection to a server is tried again every second."""
+_LEAVING = Missing("server", "it is about to end", cause="it was told to end")
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -40,12 +42,16 @@ async def live(response: Response) -> Health:
     responses={503: documented("Something is missing; `missing` names each with the reason.")},
 )
 async def ready(request: Request, response: Response, needs: Needs) -> Health | Response:
-    """Say whether the registry's database and a Triton server are there to work with."""
-    lacking = await missing(needs.checks, deadline_s=needs.settings.check_timeout_s)
+    """Say whether there is what requests are answered with, and whether more should be sent."""
+    gateway = _gateway(request)
+    checks = (*gateway.checks, *needs.checks)
+    lacking = await missing(checks, deadline_s=needs.settings.check_timeout_s)
+    if gateway.departure.announced:
+        lacking = (_LEAVING, *lacking)
     if not lacking:
         response.headers.update(_FRESH)
         return Health(status="ready")
-    _log.warning("not ready", extra={"fields": {each.name: each.cause for each in lacking}})
+    _log.warning("not ready", **{each.name: each.cause for each in lacking})
     problem = Problem(
         type=NOT_READY,
         title="Not ready",
@@ -56,3 +62,9 @@ async def ready(request: Request, response: Response, needs: Needs) -> Health | 
         missing=[{"name": each.name, "reason": each.reason} for each in lacking],  # type: ignore[call-arg]
     )
     return answer(problem, {**_FRESH, "Retry-After": str(_RETRY_AFTER_S)})
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway = request.app.state.gateway
+    assert isinstance(gateway, Gateway)
+    return gateway

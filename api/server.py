@@ -4,13 +4,24 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Callable
+from typing import cast
+from weakref import WeakKeyDictionary
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from api.app import create_app
-from api.gateway.demo import Demo
+from api.gateway.draining import Departure
 from api.settings import Settings
+from telemetry.logs import logger
+
+_log = logger(__name__)
+
+_TICKS_BETWEEN_LOOKS = 10
+"""uvicorn's clock ticks ten times a second."""
 
 
 async def serve(
@@ -18,32 +29,117 @@ async def serve(
 ) -> None:
     """Answer on `listener`, which is closed then; what is under way at the signal is finished.
 
-    Calls `started` when everything is open, with a demo token in development. The application's
-    lifespan is entered here: uvicorn would log its error and hide it from the caller.
+    Calls `started` when everything is open, with a demo token in development.
     """
     app = create_app(settings)
+    demo = app.state.gateway.demo
+    await answer(app, settings, listener, lambda: started(demo.token().token if demo else None))
+
+
+async def answer(
+    app: FastAPI, settings: Settings, listener: socket.socket, started: Callable[[], None]
+) -> None:
+    """Answer with `app`; see `serve`.
+
+    The application's lifespan is entered here: uvicorn would log its error and hide it from the
+    caller.
+    """
     async with app.router.lifespan_context(app):
-        server = _Server(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=settings.api.drain_s,
-            )
-        )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.handle_exit, number, None)
-        demo = getattr(app.state, "demo", None)
-        started(demo.token().token if isinstance(demo, Demo) else None)
-        await server.serve(sockets=[listener])
+        server = _Server(_config(app, settings), settings.traffic.head_timeout_s)
+        async with asyncio.TaskGroup() as tasks:
+            leaving = _Leaving(server, app.state.gateway.departure, settings.api.drain_notice_s)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, leaving.now)
+            loop.add_signal_handler(signal.SIGTERM, leaving.soon, tasks)
+            started()
+            await server.serve(sockets=[listener])
+            leaving.done()
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        http=H11Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # It would believe X-Forwarded-For from this machine; the gateway has its own rule.
+        proxy_headers=False,
+        limit_concurrency=settings.traffic.max_connections,
+        timeout_graceful_shutdown=settings.api.drain_s,
+    )
+
+
+class _Leaving:
+    """How the server ends: on SIGTERM after a notice, on Ctrl-C or a second SIGTERM at once."""
+
+    def __init__(self, server: uvicorn.Server, departure: Departure, notice_s: float) -> None:
+        self._server = server
+        self._departure = departure
+        self._notice_s = notice_s
+        self._waiting: asyncio.Task[None] | None = None
+
+    def soon(self, tasks: asyncio.TaskGroup) -> None:
+        """Say that the server is about to end, then end it."""
+        if self._departure.announced:
+            self.now()
+            return
+        _log.info("told to end", notice_s=self._notice_s)
+        self._departure.announced = True
+        self._waiting = tasks.create_task(self._end_after_notice())
+
+    def now(self) -> None:
+        """Take no more connections; finish what is under way."""
+        self._departure.announced = True
+        self._server.should_exit = True
+
+    def done(self) -> None:
+        """Wait no more."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _end_after_notice(self) -> None:
+        await asyncio.sleep(self._notice_s)
+        self.now()
 
 
 class _Server(uvicorn.Server):
-    """Ends like any coroutine, where uvicorn would raise the signal anew before we have closed."""
+    """Closes connections on which no request arrives; uvicorn waits for the first for ever."""
+
+    def __init__(self, config: uvicorn.Config, head_timeout_s: float) -> None:
+        super().__init__(config)
+        self._head_timeout_s = head_timeout_s
+        self._waiting_since: WeakKeyDictionary[H11Protocol, tuple[object, float]] = (
+            WeakKeyDictionary()
+        )
 
     # uvicorn's is typed as a generator's context manager, of which it only enters and leaves it.
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """End like any coroutine, where uvicorn would raise the signal anew before we closed."""
         return contextlib.nullcontext()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after connections once a second."""
+        if counter % _TICKS_BETWEEN_LOOKS == 0:
+            self._close_idle(time.monotonic())
+        return await super().on_tick(counter)
+
+    def _close_idle(self, now: float) -> None:
+        """Close what has waited too long for a request, or still sends one that was answered."""
+        for connection in list(self.server_state.connections):
+            if not isinstance(connection, H11Protocol):
+                continue
+            # Theirs is typed as if there were one from the start.
+            cycle = cast(RequestResponseCycle | None, connection.cycle)
+            if cycle is not None and not cycle.response_complete:
+                self._waiting_since.pop(connection, None)
+                continue
+            # A cycle that is another one than before means that a request was answered meanwhile.
+            before, since = self._waiting_since.get(connection, (None, now))
+            if before is not cycle:
+                since = now
+            self._waiting_since[connection] = (cycle, since)
+            if now - since > self._head_timeout_s:
+                connection.transport.close()

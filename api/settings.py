@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.gateway.settings import TokenSettings
+from api.gateway.settings import CorsSettings, QuotaSettings, TokenSettings, TrafficSettings
 from inference.settings import InferenceSettings
 from registry.settings import RegistrySettings
 
@@ -24,6 +24,12 @@ class ApiSettings(BaseSettings):
     check_timeout_s: float = Field(default=0.8, gt=0)
     """Longest wait for what readiness depends on: below the second that a Kubernetes probe waits,
     so that the answer says what is missing."""
+    pools_refresh_s: float = Field(default=5.0, gt=0)
+    """Time between looks at the registry for pools, servers and placements that another process
+    has changed; what this process changes is used at once."""
+    drain_notice_s: float = Field(default=3.0, ge=0)
+    """Time after SIGTERM in which readiness says no and requests are still answered, so that load
+    balancers send no more; Ctrl-C has none."""
     drain_s: int = Field(default=10, ge=0)
     """Longest wait for requests under way when the process is to end; a third of the time that
     Kubernetes gives it."""
@@ -37,6 +43,12 @@ class Settings:
     """How requests are answered."""
     tokens: TokenSettings
     """Whose requests are answered."""
+    quotas: QuotaSettings
+    """How many of them."""
+    traffic: TrafficSettings
+    """What each may take."""
+    cors: CorsSettings
+    """Which web pages may send them."""
     registry: RegistrySettings
     """Where the registry is."""
     inference: InferenceSettings
@@ -45,4 +57,12 @@ class Settings:
     @classmethod
     def read(cls) -> Self:
         """Read the environment; raises `ValidationError` or `SettingsError`."""
-        return cls(ApiSettings(), TokenSettings(), RegistrySettings(), InferenceSettings())
+        return cls(
+            ApiSettings(),
+            TokenSettings(),
+            QuotaSettings(),
+            TrafficSettings(),
+            CorsSettings(),
+            RegistrySettings(),
+            InferenceSettings(),
+        )

@@ -1,16 +1,18 @@
 """Find out who calls."""
 
 from collections.abc import Collection
-from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway.claims import TokenRefused
 from api.gateway.keys import KeysUnavailable
+from api.gateway.paths import PathSet
 from api.gateway.principal import Caller, Principal, caller_of, set_caller
-from api.gateway.refusals import Refusal, bad_token, no_token
+from api.gateway.proxies import Clients
+from api.gateway.refusals import KEYS_AWAY, bad_token, no_token, send_refusal
 from api.gateway.tokens import Verifier
+from api.problems import Refused
 
 
 class Identification:
@@ -19,20 +21,22 @@ class Identification:
     So a token that is not accepted is counted against its sender's quota before it is answered.
     """
 
-    def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
+    def __init__(self, app: ASGIApp, verifier: Verifier, clients: Clients) -> None:
         self._app = app
         self._verifier = verifier
+        self._clients = clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] == "http":
-            client = scope.get("client")
-            caller = Caller(client[0] if client else "unknown")
+            headers = Headers(scope=scope)
+            peer = scope.get("client")
+            caller = Caller(self._clients.address(peer[0] if peer else None, headers))
             set_caller(scope, caller)
             try:
-                caller.principal = await self._principal(Headers(scope=scope))
-            except Refusal as refusal:
-                caller.refusal = refusal
+                caller.principal = await self._principal(headers)
+            except Refused as refused:
+                caller.refusal = refused
         await self._app(scope, receive, send)
 
     async def _principal(self, headers: Headers) -> Principal | None:
@@ -49,8 +53,8 @@ class Identification:
         except TokenRefused as error:
             raise bad_token(str(error)) from error
         except KeysUnavailable as error:
-            raise Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE,
+            raise Refused(
+                KEYS_AWAY,
                 "tokens cannot be verified now: their issuer's keys are not known yet",
                 headers={"Retry-After": "5"},
             ) from error
@@ -63,19 +67,14 @@ class Admission:
     """
 
     def __init__(self, app: ASGIApp, open_paths: Collection[str]) -> None:
-        """`open_paths` ends a prefix with `/`; any other path is open itself."""
         self._app = app
-        self._paths = frozenset(path for path in open_paths if not path.endswith("/"))
-        self._prefixes = tuple(path for path in open_paths if path.endswith("/"))
+        self._open = PathSet(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] == "http" and not self._is_open(scope["path"]):
+        if scope["type"] == "http" and scope["path"] not in self._open:
             caller = caller_of(scope)
             if caller.principal is None:
-                await (caller.refusal or no_token()).send(scope, receive, send)
+                await send_refusal(caller.refusal or no_token(), scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-    def _is_open(self, path: str) -> bool:
-        return path in self._paths or path.startswith(self._prefixes)

@@ -8,16 +8,13 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from api.gateway.principal import Principal, caller_of
+from api.gateway.rate_limits import limiter_of
+from api.gateway.refusals import GUARDED as GUARDED
 from api.gateway.refusals import lacking_scopes, no_token
 from api.gateway.scopes import SCOPES, ScopeName
-from api.problems import documented
 
-GUARDED: dict[int | str, dict[str, Any]] = {
-    401: documented("No token, or one that is not accepted; `WWW-Authenticate` says why."),
-    403: documented("The token lacks a scope; `missing_scopes` names it."),
-    429: documented("Too many requests; `Retry-After` says when the next one is counted."),
-}
-"""The `responses=` of every router whose routes need a scope."""
+MODEL_PARAMETER = "model"
+"""What every route calls the model in its path; quotas of models depend on it."""
 
 
 class _Bearer(SecurityBase):
@@ -31,13 +28,16 @@ class _Bearer(SecurityBase):
     scheme_name = "bearer"
 
     async def __call__(self, request: Request, wanted: SecurityScopes) -> Principal:
-        """Return who calls; raises `Refusal` unless the token has every scope in `wanted`."""
+        """Return who calls; raises `Refused` unless the token has every scope in `wanted`."""
         caller = caller_of(request.scope)
         if caller.principal is None:
             raise caller.refusal or no_token()
         missing = [scope for scope in wanted.scopes if scope not in caller.principal.scopes]
         if missing:
             raise lacking_scopes(missing)
+        await limiter_of(request.scope).count_route(
+            caller, wanted.scopes, request.path_params.get(MODEL_PARAMETER)
+        )
         return caller.principal
 
 

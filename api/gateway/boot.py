@@ -2,6 +2,7 @@
 
 import ipaddress
 import secrets
+from urllib.parse import urlsplit
 
 from api.gateway.settings import TokenSettings
 
@@ -37,6 +38,7 @@ def signing_secret(settings: TokenSettings, *, host: str) -> bytes | None:
     if settings.jwks_url is not None:
         if "issuer" not in settings.model_fields_set:
             raise UnsafeConfiguration("NIGHTSHIFT_JWT_JWKS_URL needs NIGHTSHIFT_JWT_ISSUER as well")
+        _require_private(settings.jwks_url)
         return None
     if settings.secret is not None:
         return _judged(settings.secret.get_secret_value().encode())
@@ -54,6 +56,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _require_private(url: str) -> None:
+    """Refuse a URL whose keys someone on the way could exchange."""
+    parts = urlsplit(url)
+    private = parts.scheme == "https" or is_loopback(parts.hostname or "")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not private:
+        raise UnsafeConfiguration("NIGHTSHIFT_JWT_JWKS_URL must be https, or http on loopback")
 
 
 def _judged(secret: bytes) -> bytes:

@@ -8,12 +8,17 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 
 from api.gateway.boot import is_loopback
-from api.gateway.refusals import Refusal
 from api.gateway.scopes import ALL_SCOPES
 from api.gateway.settings import TokenSettings
 from api.gateway.tokens import make_token
-from api.problems import documented
+from api.problems import Kind, Refused, refusals
 
+NOT_FROM_HERE = Kind(
+    "not-from-here",
+    HTTPStatus.FORBIDDEN,
+    "Not from here",
+    "The request did not come straight from this machine.",
+)
 PATH = "/v1/token/demo"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
 
@@ -60,7 +65,7 @@ class Demo:
 
 @router.get(
     PATH,
-    responses={403: documented("The request did not come straight from this machine.")},
+    responses=refusals(NOT_FROM_HERE),
 )
 async def demo_token(request: Request, response: Response) -> DemoToken:
     """Give a token that allows everything. This path exists in development only.
@@ -69,13 +74,13 @@ async def demo_token(request: Request, response: Response) -> DemoToken:
     (DNS rebinding), and a proxy brings strangers: both are refused.
     """
     if not _is_from_here(request.headers):
-        raise Refusal(
-            HTTPStatus.FORBIDDEN,
+        raise Refused(
+            NOT_FROM_HERE,
             "a demo token is for this machine: ask for it at http://127.0.0.1 or localhost, "
             "without a proxy",
         )
     response.headers["Cache-Control"] = "no-store"
-    demo = request.app.state.demo
+    demo = request.app.state.gateway.demo
     assert isinstance(demo, Demo)
     return demo.token()
 

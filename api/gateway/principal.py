@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope as AsgiScope
 
-from api.gateway.refusals import Refusal
+from api.gateway.quotas import Spent
+from api.problems import Refused
 
 _KEY = "nightshift.caller"
 
@@ -27,28 +28,10 @@ class Caller:
     """The client's address; that of the last proxy that is not trusted."""
     principal: Principal | None = None
     """Who it is; None without a token, or with one that was not accepted."""
-    refusal: Refusal | None = None
+    refusal: Refused | None = None
     """Why the token was not accepted; None when there was none."""
-    windows: list["Spent"] = field(default_factory=list)
+    spent: list[Spent] = field(default_factory=list)
     """The quotas that the request was counted against, which its answer tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """A quota after one request was counted against it."""
-
-    name: str
-    """What the quota is called in the answer's headers."""
-    limit: int
-    """Requests allowed in each window."""
-    window_s: int
-    """Length of the window, whole seconds."""
-    remaining: int
-    """Requests that are still allowed now."""
-    reset_s: float
-    """Seconds until at least one more request is allowed, or until the oldest is forgotten."""
-    allowed: bool
-    """Whether this request was within the quota."""
 
 
 def set_caller(scope: AsgiScope, caller: Caller) -> None:
@@ -57,7 +40,12 @@ def set_caller(scope: AsgiScope, caller: Caller) -> None:
 
 
 def caller_of(scope: AsgiScope) -> Caller:
-    """Return who sent the request; raises `KeyError` outside of the gateway."""
+    """Return who sent the request; raises `KeyError` before that was found out."""
     caller = scope[_KEY]
     assert isinstance(caller, Caller)
     return caller
+
+
+def known_caller(scope: AsgiScope) -> Caller | None:
+    """Return who sent the request, None before that was found out."""
+    return caller_of(scope) if _KEY in scope else None

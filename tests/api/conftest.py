@@ -8,6 +8,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
+from api.gateway.settings import CorsSettings, QuotaSettings, TrafficSettings
 from api.settings import ApiSettings, Settings
 from inference.settings import InferenceSettings
 from registry.settings import RegistrySettings
@@ -47,8 +48,11 @@ def open_api(database: Path) -> OpenApi:
 def settings_for(database: Path, *urls: str, check_timeout_s: float = 5.0) -> Settings:
     """Return settings that depend on no variable. The deadline outlasts a loaded machine."""
     return Settings(
-        api=ApiSettings(check_timeout_s=check_timeout_s),
+        api=ApiSettings(check_timeout_s=check_timeout_s, drain_notice_s=0),
         tokens=tokens.SETTINGS,
+        quotas=QuotaSettings(subject=None, address=None),
+        traffic=TrafficSettings(),
+        cors=CorsSettings(),
         registry=RegistrySettings(database_url=f"sqlite:///{database}"),
         inference=InferenceSettings(triton_urls=urls, probe_timeout_s=check_timeout_s),
     )

@@ -1,0 +1,140 @@
+"""Bound what a request may send."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.gateway.refusals import ENCODED, TOO_LARGE, TOO_SLOW, send_refusal
+from api.problems import Refused
+
+_FINE_TO_IGNORE = 65_536
+"""A body that nobody reads is taken off the wire up to this size, so that the connection can be
+used again; beyond, the connection is closed with the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBounds:
+    """What a body may be."""
+
+    max_bytes: int
+    """Largest body, as it is on the wire; it is never decompressed."""
+    grace_s: float
+    """Time in which any body may arrive."""
+    min_bytes_per_s: float
+    """What each second beyond that has to bring on average; the rule is that of Apache's
+    mod_reqtimeout."""
+
+    def deadline_s(self, received: int) -> float:
+        """Return how long after its start a body of which so much arrived may go on."""
+        return self.grace_s + received / self.min_bytes_per_s
+
+
+class BodyLimits:
+    """ASGI middleware: refuse bodies that are too large, too slow or compressed.
+
+    Bytes are counted as they arrive, whatever `Content-Length` says, and before anything parses
+    them. What is over the limit ends the connection: it would be read only to be thrown away.
+    """
+
+    def __init__(self, app: ASGIApp, bounds: BodyBounds) -> None:
+        self._app = app
+        self._bounds = bounds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 408, 413 or 415."""
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive, send, self._bounds)
+        try:
+            body.announced(Headers(scope=scope))
+            await self._app(scope, body.receive, body.send)
+        except Refused as refused:
+            # Also what the application makes of its own failure to read is no answer then.
+            if refused is not body.refused:
+                raise
+        if body.refused is not None and not body.begun:
+            await send_refusal(body.refused, scope, receive, send, headers={"Connection": "close"})
+
+
+class _Body:
+    """One request's body, and the answer to it."""
+
+    def __init__(self, receive: Receive, send: Send, bounds: BodyBounds) -> None:
+        self._receive = receive
+        self._send = send
+        self._bounds = bounds
+        self._start = time.monotonic()
+        self._received = 0
+        self._length: int | None = None
+        self._complete = False
+        self.refused: Refused | None = None
+        """Why the body is not taken."""
+        self.begun = False
+        """Whether the answer has begun: it cannot become another one then."""
+
+    def announced(self, headers: Headers) -> None:
+        """Judge what the headers say; raises `Refused`."""
+        coding = headers.get("content-encoding", "identity")
+        if coding.lower() not in ("identity", ""):
+            raise self._refuse(
+                Refused(
+                    ENCODED,
+                    "send the body without Content-Encoding",
+                    headers={"Accept-Encoding": "identity"},
+                )
+            )
+        length = headers.get("content-length")
+        self._length = int(length) if length and length.isdecimal() else None
+        self._judge_size(self._length or 0)
+
+    async def receive(self) -> Message:
+        """Return the next piece of the body; raises `Refused`."""
+        if self._complete:
+            return await self._receive()
+        left_s = self._start + self._bounds.deadline_s(self._received) - time.monotonic()
+        try:
+            async with asyncio.timeout(left_s):
+                message = await self._receive()
+        except TimeoutError as error:
+            words = f"{self._received} bytes of the body arrived in time"
+            raise self._refuse(Refused(TOO_SLOW, words)) from error
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
+            self._judge_size(self._received)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer, unless another answer will be given."""
+        if self.refused is not None and not self.begun:
+            return
+        if message["type"] == "http.response.start":
+            self.begun = True
+            if self._unread() > _FINE_TO_IGNORE:
+                MutableHeaders(scope=message)["Connection"] = "close"
+        await self._send(message)
+
+    def _unread(self) -> int:
+        """Return how much of the body may still come."""
+        if self._complete:
+            return 0
+        return (self._length or self._bounds.max_bytes) - self._received
+
+    def _judge_size(self, size: int) -> None:
+        most = self._bounds.max_bytes
+        if size > most:
+            words = f"this path takes bodies of at most {most} bytes"
+            raise self._refuse(Refused(TOO_LARGE, words, members={"max_bytes": most}))
+
+    def _refuse(self, refused: Refused) -> Refused:
+        self.refused = refused
+        return refused
+
+
+def _has_body(headers: Headers) -> bool:
+    """Say whether a body follows (RFC 9112, section 6.3)."""
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

@@ -1,0 +1,53 @@
+"""Name each request, so that what is told of it can be found."""
+
+import re
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from telemetry import traces
+from telemetry.logs import noted
+
+REQUEST_ID = "X-Request-ID"
+_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_KEY = "nightshift.request_id"
+
+
+class Tracing:
+    """ASGI middleware: give the request an id and a place in a trace, told with its answer.
+
+    Every line that is logged meanwhile carries both. A caller's id is kept if it is short and
+    plain, else it gets another one: it is repeated in logs and headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        told = headers.get(REQUEST_ID, "")
+        request_id = told if _SANE.fullmatch(told) else secrets.token_hex(16)
+        scope[_KEY] = request_id
+        with traces.continued(headers) as span:
+            traceparent = traces.outgoing()
+
+            async def named(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    answered = MutableHeaders(scope=message)
+                    answered[REQUEST_ID] = request_id
+                    answered.update(traceparent)
+                await send(message)
+
+            with noted(request_id=request_id, trace_id=traces.trace_id(span)):
+                await self._app(scope, receive, named)
+
+
+def request_id_of(scope: Scope) -> str | None:
+    """Return the request's id, None outside of the gateway."""
+    found = scope.get(_KEY)
+    return found if isinstance(found, str) else None

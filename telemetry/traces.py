@@ -1,0 +1,67 @@
+"""Carry the W3C trace context from whoever asks to whoever is asked.
+
+https://www.w3.org/TR/trace-context/. A trace that the caller began goes on; without one, or with
+one that is malformed, a new one begins. Spans are recorded when the process has an OpenTelemetry
+SDK; the identifiers are there without.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import context, trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+@contextmanager
+def continued(headers: Mapping[str, str]) -> Iterator[SpanContext]:
+    """Be part of the trace that `headers`, with names in lower case, tell of, or of a new one."""
+    span = _span(headers)
+    token = context.attach(trace.set_span_in_context(span))
+    try:
+        yield span.get_span_context()
+    finally:
+        context.detach(token)
+
+
+def outgoing() -> dict[str, str]:
+    """Return the headers that make whoever is asked part of the trace; none outside of one."""
+    headers: dict[str, str] = {}
+    _PROPAGATOR.inject(headers)
+    return headers
+
+
+def trace_id(span: SpanContext) -> str:
+    """Return the name of the trace, 32 hexadecimal digits."""
+    return trace.format_trace_id(span.trace_id)
+
+
+def _span(headers: Mapping[str, str]) -> trace.Span:
+    """Return the span of this process.
+
+    1. An SDK has begun one around us: that.
+    2. The caller's trace is valid: a span of our own in it, sampled if the caller's is.
+    3. Else a span in a new trace, which nobody has asked to record.
+    """
+    current = trace.get_current_span()
+    if current.get_span_context().is_valid:
+        return current
+    carrier = {name: headers[name] for name in _PROPAGATOR.fields if name in headers}
+    caller = trace.get_current_span(_PROPAGATOR.extract(carrier)).get_span_context()
+    return NonRecordingSpan(
+        SpanContext(
+            trace_id=caller.trace_id if caller.is_valid else _identifier(16),
+            span_id=_identifier(8),
+            is_remote=False,
+            trace_flags=caller.trace_flags if caller.is_valid else TraceFlags.get_default(),
+            trace_state=caller.trace_state if caller.is_valid else TraceState.get_default(),
+        )
+    )
+
+
+def _identifier(size: int) -> int:
+    """Return a random number of `size` bytes; 0 means none in a trace context."""
+    return secrets.randbelow(256**size - 1) + 1
