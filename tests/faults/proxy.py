@@ -49,6 +49,8 @@ class Fault:
     hears nothing of the request."""
     refuse: int = 0
     """Status with which to answer in the place of the server."""
+    answer_status: int = 0
+    """Status that the client is told in the place of what the server answered."""
     answer_delay_s: float = 0.0
     """After the server has answered."""
     answer_gate: Gate | None = None
@@ -146,12 +148,12 @@ class FaultProxy:
             self._rules += [_Counted(rule) for rule in rules]
 
     def passages(self) -> list[Passage]:
-        """Return what came by and is over, in the order of its end."""
+        """Return what came by, in the order in which the server had done with it."""
         with self._changed:
             return list(self._passages)
 
     def harmed(self) -> list[Passage]:
-        """Return what met a rule and is over."""
+        """Return what met a rule, in the same order."""
         return [passage for passage in self.passages() if passage.rule is not None]
 
     def settle(self, *, within_s: float = 30.0) -> None:
@@ -185,14 +187,19 @@ class FaultProxy:
         with self._changed:
             self._under_way += 1
             rule = next((one.rule for one in self._rules if one.applies(request)), None)
-        fault, answer = rule.fault if rule else Fault(), None
+        fault = rule.fault if rule else Fault()
         try:
             answer = await self._ask(request, fault)
-            return answer is not None and await _give(answer, fault, writer)
-        finally:
             status = answer.status if answer else None
+            # Noted first: who has an answer may ask at once what came by.
             with self._changed:
                 self._passages.append(Passage(request.method, request.target, rule, status))
+            if answer is None:
+                return False
+            told = _refusal(fault.answer_status) if fault.answer_status else answer
+            return await _give(told, fault, writer)
+        finally:
+            with self._changed:
                 self._under_way -= 1
                 self._changed.notify_all()
 

@@ -83,7 +83,7 @@ def proxy(server: Server) -> Iterator[FaultProxy]:
 @pytest.fixture
 def client(proxy: FaultProxy) -> Iterator[http.client.HTTPConnection]:
     """A client of the proxy."""
-    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
     yield connection
     connection.close()
 
@@ -149,6 +149,16 @@ def test_dropped_answer(
     assert proxy.harmed()[0].status == 200
 
 
+def test_answer_in_the_place_of_the_servers(
+    server: Server, proxy: FaultProxy, client: http.client.HTTPConnection
+) -> None:
+    """The server has done it, the client is told that it failed."""
+    proxy.add(Rule(Fault(answer_status=500)))
+    assert put(client)[0] == 500
+    assert server.asked == [ASKED]
+    assert [passage.status for passage in proxy.harmed()] == [200]
+
+
 def test_lost_request(
     server: Server, proxy: FaultProxy, client: http.client.HTTPConnection
 ) -> None:
@@ -167,7 +177,7 @@ def test_request_cut_in_its_body(
     proxy.add(Rule(Fault(request_share=0.5)))
     with pytest.raises(LOST):
         put(client)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not server.asked and time.monotonic() < deadline:
         time.sleep(0.01)
     assert server.asked == [("PUT", "/a", BODY[:500], "*")]
@@ -200,7 +210,7 @@ def test_late_request_arrives_without_its_client(server: Server, proxy: FaultPro
     with pytest.raises(TimeoutError):
         put(hasty)
     hasty.close()
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(30)
     assert server.asked == []
     gate.opened.set()
     proxy.settle()
@@ -216,7 +226,7 @@ def test_late_answer(server: Server, proxy: FaultProxy) -> None:
     with pytest.raises(TimeoutError):
         put(hasty)
     hasty.close()
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(30)
     assert server.asked == [ASKED]
     with pytest.raises(TimeoutError, match="1 requests on their way"):
         proxy.settle(within_s=0.01)
@@ -236,7 +246,7 @@ def test_server_that_is_away() -> None:
     """Nobody listens: the client's connection ends, the proxy lives on."""
     (port,) = free_ports(1)
     with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
-        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=5)
+        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
         for _ in range(2):
             with pytest.raises(LOST):
                 put(client)
@@ -247,7 +257,7 @@ def test_server_that_is_away() -> None:
 def test_what_it_does_not_understand(server: Server) -> None:
     """A test that needs more of HTTP than the proxy knows fails, rather than pass by luck."""
     with pytest.raises(NotUnderstood, match="chunks"), FaultProxy(server.url) as proxy:
-        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=5)
+        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
         with pytest.raises(LOST):
             put(client, "/chunks")
         client.close()

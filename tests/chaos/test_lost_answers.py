@@ -1,0 +1,147 @@
+"""Spoil what passes between a job and its S3 server: no commit is lost, none is taken for lost."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import scorer
+from tests.chaos.checker import inspect
+from tests.chaos.places import Place
+from tests.chaos.scorer import SHARDS, Order, Outcome
+from tests.chaos.seeds import Chaos
+from tests.faults.proxy import DROPPED_ANSWER, LOST_REQUEST, Fault, FaultProxy, Rule
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.parametrize("place", ["s3", "careless"], indirect=True),
+]
+
+TRIES = 2
+"""Of one request, by the client itself."""
+LOST = {
+    "dropped": DROPPED_ANSWER,
+    "cut": Fault(answer_share=0.4),
+    "told 500": Fault(answer_status=500),
+    "told 503": Fault(answer_status=503),
+}
+"""What becomes of the answer to a put that the server has carried out."""
+HASTE_S = 0.5
+"""When a job in the storm stops waiting for an answer: less than a late request takes."""
+STORM_RUNS = 2
+"""Runs of one job in the storm; one more has fair weather."""
+
+
+@pytest.fixture
+def order(place: Place, tmp_path: Path) -> Order:
+    """A job with its input, and nothing done."""
+    scorer.prepare(tmp_path)
+    return Order(place, tmp_path)
+
+
+@pytest.fixture
+def server(place: Place) -> str:
+    """Address of the S3 server."""
+    assert place.endpoint is not None
+    return place.endpoint.url
+
+
+def check_published(place: Place, *, late: bool = False) -> None:
+    """Every row is there once; what late requests leave behind is nothing that a reader takes."""
+    verdict = inspect(place.objects(), scorer.expected())
+    assert (verdict.state, verdict.is_clean) == ("published", True), verdict
+    assert [key for key in verdict.leftovers if not (late and key.startswith("_"))] == []
+
+
+def test_the_answer_to_a_commit_is_lost(order: Order, server: str, chaos: Chaos) -> None:
+    """The part is there and nobody was told: its job knows it for its own and publishes.
+
+    The client asks again by itself and is told that the name is taken, or never hears anything.
+    """
+    chance, commits = chaos.random(), chaos.count(100, sample=2)
+    seen: Counter[str] = Counter()
+    with FaultProxy(server) as proxy:
+        for number in range(commits):
+            kind, times = chance.choice(sorted(LOST)), chance.randint(1, TRIES)
+            one = replace(
+                order,
+                place=order.place.fresh(number),
+                through=proxy.url,
+                settings={"tries": TRIES},
+            )
+            part = rf"/{one.place.output}/part-{chance.randrange(SHARDS):05}"
+            lost = Rule(LOST[kind], "PUT", part, times=times)
+            proxy.add(lost)
+            outcome = scorer.score(one)
+            assert outcome == Outcome("published", committed=list(range(SHARDS))), (kind, outcome)
+            met = [passage.status for passage in proxy.harmed() if passage.rule == lost]
+            assert met[0] == 200
+            assert len(met) == times
+            check_published(one.place)
+            seen[f"{kind} × {times}"] += 1
+    chaos.tell(f"{commits} commits whose answer was lost: 0 false failures; {dict(seen)}")
+
+
+def weather(chance: random.Random) -> Fault:
+    """Draw something that happens to a request."""
+    share = chance.uniform(0.05, 0.95)
+    return chance.choice(
+        [
+            DROPPED_ANSWER,
+            LOST_REQUEST,
+            Fault(request_share=share),
+            Fault(answer_share=share),
+            Fault(request_delay_s=share / 4),
+            Fault(request_delay_s=HASTE_S + share),
+            Fault(answer_delay_s=share / 4),
+            Fault(bytes_per_s=20_000),
+            Fault(refuse=503),
+            Fault(answer_status=500),
+        ]
+    )
+
+
+def storm(chance: random.Random, output: str) -> list[Rule]:
+    """Draw what happens to some of a job's requests, of which it has about thirty."""
+    return [
+        Rule(
+            weather(chance),
+            chance.choice(["", "PUT", "GET", "HEAD", "DELETE"]),
+            f"/{output}/",
+            skip=chance.randrange(10),
+            times=chance.randint(1, 3),
+        )
+        for _ in range(4)
+    ]
+
+
+def test_a_storm_on_the_way_to_the_store(order: Order, server: str, chaos: Chaos) -> None:
+    """Delayed, cut, throttled, refused, lost and late requests: runs fail, the output is right.
+
+    Requests of a run that has given up may arrive while the next one works, and after it; what
+    they leave behind is in nobody's way.
+    """
+    chance, jobs = chaos.random(), chaos.count(50, sample=1)
+    settings = {"tries": TRIES, "read_timeout_s": HASTE_S}
+    ends: Counter[str] = Counter()
+    with FaultProxy(server) as proxy:
+        for number in range(jobs):
+            one = replace(order, place=order.place.fresh(number))
+            through = replace(one, through=proxy.url, settings=settings)
+            for _ in range(STORM_RUNS):
+                proxy.add(*storm(chance, one.place.output))
+                ends[scorer.score(through).end] += 1
+                assert inspect(one.place.objects(), scorer.expected()).is_clean
+            assert scorer.score(one).end == "published"
+            proxy.settle()
+            check_published(one.place, late=True)
+            assert scorer.score(replace(one, version=2, replace=True)).end == "published"
+            check_published(one.place, late=True)
+        harmed = len(proxy.harmed())
+    assert set(ends) <= {"published", "StoreUnavailable", "AmbiguousPut", "OutputNotWritable"}, ends
+    chaos.tell(
+        f"{harmed} spoilt requests over {jobs} jobs: runs in the storm {dict(ends)}, "
+        "then every output right"
+    )
