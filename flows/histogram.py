@@ -1,7 +1,7 @@
 """Count numbers in bins that histograms of other numbers can be added to."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ MAX_BINS = 1024
 _BITS = 40
 """Bins are never finer than the largest magnitude by so many powers of two, so that every index
 is a small integer."""
+_PIECE = 1 << 15
+"""Numbers worked on at a time: a quarter of a megabyte. With the tens of megabytes of an answer at
+once, most of the time went to fresh memory."""
 _FINEST = -1060
 """Exponent for zeros alone; just above the smallest float64."""
 
@@ -37,12 +40,12 @@ class Histogram:
         """Count finite numbers [n]; `finest` 0 keeps the bins of integers whole."""
         if not len(values):
             return cls(finest)
-        wide = values.astype(np.float64, copy=False)
-        low, high = float(wide.min()), float(wide.max())
+        low, high = float(values.min()), float(values.max())
         exponent = _exponent(low, high, finest)
-        indexes = _indexes(wide, exponent)
-        start = int(indexes.min())
-        counts = np.bincount(indexes - start)
+        start = _index(low, exponent)
+        counts = np.zeros(_index(high, exponent) - start + 1, np.int64)
+        for wide in in_pieces(values):
+            counts += np.bincount(_indexes(wide, exponent) - start, minlength=len(counts))
         return cls(exponent, start, tuple(counts.tolist()))
 
     def __add__(self, other: "Histogram") -> "Histogram":
@@ -120,10 +123,19 @@ def _index(value: float, exponent: int) -> int:
     return math.floor(_scaled(value, exponent))
 
 
+def in_pieces(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield numbers [n] as float64, in pieces whose intermediate results stay in a core's cache."""
+    for start in range(0, len(values), _PIECE):
+        yield values[start : start + _PIECE].astype(np.float64)
+
+
 def _indexes(values: np.ndarray, exponent: int) -> np.ndarray:
     scaled = np.floor(np.ldexp(values, -exponent))
-    # A negative number too small to be scaled lies in the bin below zero all the same.
-    return np.where((values < 0) & (scaled == 0), -1, scaled).astype(np.int64)
+    if exponent > 0:
+        # A negative number too small to be scaled down lies in the bin below zero all the same.
+        scaled[(values < 0) & (scaled == 0)] = -1
+    indexes: np.ndarray = scaled.astype(np.int64)
+    return indexes
 
 
 def _unscaled(value: float, exponent: int) -> float:

@@ -18,6 +18,7 @@ from flows.shards.types import Shard
 from flows.stopwatch import Stopwatch
 from inference.shared_memory import Buffer
 from inference.tensors import numpy_dtype
+from registry.domain import TensorSpec
 
 _UNKNOWN_BYTES = 256
 """Bytes assumed for a row of an input whose size the signature does not tell: a short text."""
@@ -68,7 +69,7 @@ class MicrobatchSize:
 def microbatch_size(
     mapping: Mapping, settings: ScoringSettings, *, max_batch_size: int, row_bytes: int
 ) -> MicrobatchSize:
-    """Choose the rows of a microbatch from the bytes that a row takes.
+    """Choose the rows of a microbatch from the bytes that a row takes, or its answer.
 
     `max_batch_size` is the model's limit for a request, 0 without one. A microbatch may take
     several requests, which go one after the other, so it is kept to a few. `row_bytes` is the
@@ -83,7 +84,9 @@ def microbatch_size(
         else:
             unknown += _UNKNOWN_BYTES
     wide = max(fixed + unknown, 1)
-    by_bytes = settings.microbatch_bytes // wide
+    # A wide answer takes as much memory, and time on the wire, as wide inputs do.
+    answer = sum(_answer_bytes(output.spec) for output in mapping.outputs)
+    by_bytes = settings.microbatch_bytes // max(wide, answer)
     if row_bytes > _FAT * wide:
         by_bytes = _power_of_two(settings.microbatch_bytes // row_bytes)
     limits = [by_bytes, settings.microbatch_max_rows]
@@ -96,6 +99,13 @@ def microbatch_size(
         read_rows=rows if _is_ragged(mapping) else min(rows, settings.read_bytes // wide or 1),
         buffer_bytes=rows * fixed + slack if fixed else 0,
     )
+
+
+def _answer_bytes(spec: TensorSpec) -> int:
+    """Return the bytes of a row of an output, as far as the signature tells."""
+    if spec.datatype == "BYTES" or -1 in spec.row_shape:
+        return _UNKNOWN_BYTES
+    return math.prod(spec.row_shape) * numpy_dtype(spec.datatype).itemsize
 
 
 def _is_ragged(mapping: Mapping) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from flows.histogram import Histogram
+from flows.histogram import Histogram, in_pieces
 from flows.shards.mapping import Mapping as ColumnMapping
 
 TOP_VALUES = 64
@@ -51,16 +51,16 @@ class NumberProfile:
     def of(cls, values: np.ndarray) -> "NumberProfile":
         """Profile numbers or truth values, of any shape."""
         whole = values.dtype.kind != "f"
-        wide = values.reshape(-1).astype(np.float64)
-        finite = wide if whole else wide[np.isfinite(wide)]
-        nan = 0 if whole else int(np.isnan(wide).sum())
-        infinite = len(wide) - len(finite) - nan
+        flat = values.reshape(-1)
+        finite = flat if whole else _only_finite(flat)
+        nan = 0 if finite is flat else int(np.isnan(flat).sum())
+        infinite = len(flat) - len(finite) - nan
         histogram = Histogram.of(finite, finest=0) if whole else Histogram.of(finite)
         if not len(finite):
             return cls(nan=nan, infinite=infinite, histogram=histogram, whole=whole)
-        with np.errstate(over="ignore"):
-            mean = float(finite.mean())
-            squares = float(np.square(finite - mean).sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = sum(float(wide.sum()) for wide in in_pieces(finite)) / len(finite)
+            squares = sum(float(np.square(wide - mean).sum()) for wide in in_pieces(finite))
         return cls(
             count=len(finite),
             nan=nan,
@@ -242,6 +242,15 @@ def _shown(value: bytes) -> str:
     """Return a value as text, bytes that are not UTF-8 escaped, cut where it is long."""
     text = value[: 4 * _SHOWN_CHARACTERS].decode(errors="backslashreplace")
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def _only_finite(values: np.ndarray) -> np.ndarray:
+    """Return the finite ones of `values`, which is `values` itself where all are."""
+    with np.errstate(invalid="ignore"):
+        if not len(values) or (np.isfinite(values.min()) and np.isfinite(values.max())):
+            return values
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
 
 
 def _finite(value: float) -> float:

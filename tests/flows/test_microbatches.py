@@ -16,10 +16,13 @@ def mapping(datatype: str, column: pa.DataType) -> Mapping:
     return compiled(TensorSpec("x", datatype, (-1, 1)), column)
 
 
-def compiled(spec: TensorSpec, column: pa.DataType) -> Mapping:
-    """One input, fed by a column of its name."""
+NUMBER = TensorSpec("y", "FP32", (-1,))
+
+
+def compiled(spec: TensorSpec, column: pa.DataType, *outputs: TensorSpec) -> Mapping:
+    """One input, fed by a column of its name; the answer is a number unless said."""
     return compile_mapping(
-        Signature((spec,), (TensorSpec("y", "FP32", (-1,)),)),
+        Signature((spec,), outputs or (NUMBER,)),
         pa.schema([("x", column)]),
         pa.schema([]),
         columns={},
@@ -67,3 +70,14 @@ def test_a_microbatch_is_decoded_in_pieces_that_fit_a_cache() -> None:
     assert (size.rows, size.read_rows) == (32_768, 8_192)
     size = microbatch_size(ragged, settings, max_batch_size=0, row_bytes=256)
     assert size.rows == size.read_rows
+
+
+def test_wide_answers_make_small_microbatches() -> None:
+    """An answer has the bytes that inputs may have; what the signature does not tell is short."""
+    settings = ScoringSettings(microbatch_bytes=8 * MIB, microbatch_max_rows=32_768)
+    number = TensorSpec("x", "FP32", (-1, 1))
+    embedding, label = TensorSpec("e", "FP32", (-1, 384)), TensorSpec("l", "BYTES", (-1, 1))
+    for outputs, rows in (((embedding,), 5_461), ((embedding, label), 4_681), ((label,), 32_768)):
+        mapping = compiled(number, pa.float32(), *outputs)
+        size = microbatch_size(mapping, settings, max_batch_size=0, row_bytes=4)
+        assert size.rows == rows
