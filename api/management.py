@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import errors, problems
+from api.description import describe
 from api.gateway.authorization import GUARDED
 from api.models import aliases, versions
 from api.models import routes as models
@@ -25,3 +26,4 @@ def include_management(app: FastAPI) -> None:
             app.include_router(part.router, prefix=prefix, tags=[tag], responses=_ANYWHERE)
     for kind in errors.KINDS:
         app.add_exception_handler(kind, errors.of_domain_error)
+    describe(app)

@@ -1,7 +1,7 @@
 """Answer for aliases: where they point, and where they pointed."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
@@ -78,8 +78,7 @@ def move_alias(
     ],
     if_match: IfMatch = None,
     if_none_match: Annotated[
-        str | None,
-        Header(max_length=8, pattern=r"^\s*\*\s*$", description="`*`: the alias must be new."),
+        Literal["*"] | None, Header(description="`*`: the alias must be new.")
     ] = None,
 ) -> Response:
     """Point an alias to a version, from where the caller believes that it points.
