@@ -26,10 +26,10 @@ from benchmarks.cases.clock import timed
 from benchmarks.cases.columns import to_array
 from benchmarks.cases.task import Task
 
-_WAYS = tuple(itertools.product((4_096, 16_384, 32_768, 65_536), (2, 4)))
+_WAYS = tuple(itertools.product((4_096, 16_384, 32_768, 65_536), (1, 2, 4)))
 """Rows of a request, requests in flight."""
 _WARM_S = 0.1
-_TRY_S = 0.3
+_TRY_S = 0.5
 _RELEASE_S = 5.0
 _MEASURE_S = 2.0
 

@@ -23,7 +23,7 @@ def workload(folder: Path) -> Workload:
         name=NAME,
         about="the demo's flights that left, again and again, in small integers; its ONNX model "
         "of 100 gradient-boosted trees",
-        rows=500_000,
+        rows=2_000_000,
         columns=FEATURES,
         input="features",
         datatype="FP32",
