@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,10 @@ class MemoryRows:
     all_servers: dict[tuple[str, str], PoolServer] = field(default_factory=dict)
     all_placements: dict[tuple[str, str, int], Placement] = field(default_factory=dict)
     all_events: list[Event] = field(default_factory=list)
+
+    def copied(self) -> "MemoryRows":
+        """Return rows that may be changed; what they hold never is."""
+        return MemoryRows(*(copy(getattr(self, each.name)) for each in fields(self)))
 
     def model(self, name: str) -> Model | None:
         return None if name in self.gone_models else self.all_models.get(name)
@@ -244,13 +248,13 @@ class MemoryStore:
     @contextmanager
     def reading(self) -> Iterator[MemoryRows]:
         with self._lock:
-            snapshot = deepcopy(self._rows)
+            snapshot = self._rows.copied()
         yield snapshot
 
     @contextmanager
     def writing(self) -> Iterator[MemoryRows]:
         with self._lock:
-            changed = deepcopy(self._rows)
+            changed = self._rows.copied()
             yield changed
             self._rows = changed
 
