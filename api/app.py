@@ -19,7 +19,7 @@ from api.gateway.cors import cors
 from api.gateway.draining import Draining
 from api.gateway.exposition import Exposition
 from api.gateway.gateway import Gateway, gateway_of
-from api.gateway.outcomes import Outcomes
+from api.gateway.outcomes import Outcomes, possible
 from api.gateway.rate_limits import RateLimits
 from api.gateway.tracing import Tracing
 from api.management import include_management
@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.routes.learn(app.routes)
-        gateway.metrics.expect(gateway.routes)
+        gateway.metrics.expect(possible(gateway.routes))
         async with gateway.running(), open_dependencies(settings) as dependencies:
             app.state.dependencies = dependencies
             yield

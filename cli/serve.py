@@ -37,13 +37,18 @@ def serve(
     import asyncio
 
     from api import server
+    from api.gateway.outcomes import ACCESS
     from api.settings import Settings
     from cli.settings import LocalSettings
     from telemetry.logs import logged_to
 
     settings = _told(Settings.read(), host, port)
     log = LocalSettings().data_dir / "logs" / "api.jsonl"
-    with _listen(settings.api.host, settings.api.port) as listener, logged_to(log):
+    with (
+        _listen(settings.api.host, settings.api.port) as listener,
+        logged_to(log),
+        logged_to(log.with_name("access.jsonl"), of=ACCESS),
+    ):
         url = _url(listener)
 
         def started(demo_token: str | None) -> None:

@@ -10,20 +10,26 @@ and their retries, and from every worker in one place.
 
 import json
 import logging
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
+import orjson
 import structlog
 
-from telemetry.redaction import redacted, redacted_text
+from telemetry.redaction import redacted_fields, redacted_text
 
 _FILE_BYTES = 10 << 20
 _OLDER_FILES = 3
 """With the file written to: at most 40 MiB, weeks of warnings."""
+
+_NOTED: ContextVar[Mapping[str, str]] = ContextVar("nightshift.noted", default=MappingProxyType({}))
+"""What each line of the present task carries."""
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -40,8 +46,11 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 @contextmanager
 def noted(**fields: str) -> Iterator[None]:
     """Have every line that is logged within the block, in this task, carry the fields."""
-    with structlog.contextvars.bound_contextvars(**fields):
+    before = _NOTED.set({**_NOTED.get(), **fields})
+    try:
         yield
+    finally:
+        _NOTED.reset(before)
 
 
 def _as_record(
@@ -62,16 +71,30 @@ class JsonLine(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redacted_text(record.getMessage()),
+            "message": record.getMessage(),
         }
-        fields = dict(structlog.contextvars.get_contextvars())
-        fields |= getattr(record, "fields", None) or {}
-        for name, value in fields.items():
-            if name not in line:
-                line[str(name)] = redacted(str(name), value)
+        fields = {**_NOTED.get(), **(getattr(record, "fields", None) or {})}
+        said = {str(name): value for name, value in fields.items() if name not in line}
+        line |= redacted_fields(said)
         if record.exc_info:
-            line["error"] = redacted_text(self.formatException(record.exc_info))
+            line["error"] = self.formatException(record.exc_info)
+        return redacted_text(_json(line))
+
+
+def _json(line: Mapping[str, object]) -> str:
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        # Half of a surrogate pair, or a number that is too large: escaped, it can be written.
         return json.dumps(line, default=str)
+
+
+class _Rotating(RotatingFileHandler):
+    """Begins a new file after the line that filled one; the library's formats each line twice."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> int:  # noqa: N802  # the library's name
+        """Say whether the file is full; `record` is not looked at."""
+        return int(self.stream is not None and self.stream.tell() >= self.maxBytes)
 
 
 @contextmanager
@@ -82,9 +105,7 @@ def logged_to(file: Path, *, of: str | None = None) -> Iterator[None]:
     file. Raises `OSError` when it cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(
-        file, maxBytes=_FILE_BYTES, backupCount=_OLDER_FILES, encoding="utf-8"
-    )
+    handler = _Rotating(file, maxBytes=_FILE_BYTES, backupCount=_OLDER_FILES, encoding="utf-8")
     handler.setFormatter(JsonLine())
     source = logging.getLogger(of)
     before = (source.level, source.propagate)

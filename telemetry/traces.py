@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import context, trace
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -49,19 +49,29 @@ def _span(headers: Mapping[str, str]) -> trace.Span:
     current = trace.get_current_span()
     if current.get_span_context().is_valid:
         return current
-    carrier = {name: headers[name] for name in _PROPAGATOR.fields if name in headers}
-    caller = trace.get_current_span(_PROPAGATOR.extract(carrier)).get_span_context()
+    caller = _caller(headers)
+    if caller is None:
+        return NonRecordingSpan(SpanContext(_identifier(16), _identifier(8), is_remote=False))
     return NonRecordingSpan(
         SpanContext(
-            trace_id=caller.trace_id if caller.is_valid else _identifier(16),
-            span_id=_identifier(8),
+            caller.trace_id,
+            _identifier(8),
             is_remote=False,
-            trace_flags=caller.trace_flags if caller.is_valid else TraceFlags.get_default(),
-            trace_state=caller.trace_state if caller.is_valid else TraceState.get_default(),
+            trace_flags=caller.trace_flags,
+            trace_state=caller.trace_state,
         )
     )
 
 
+def _caller(headers: Mapping[str, str]) -> SpanContext | None:
+    """Return the span that the caller tells of, if it is valid."""
+    carrier = {name: headers[name] for name in _PROPAGATOR.fields if name in headers}
+    if not carrier:
+        return None
+    found = trace.get_current_span(_PROPAGATOR.extract(carrier)).get_span_context()
+    return found if found.is_valid else None
+
+
 def _identifier(size: int) -> int:
     """Return a random number of `size` bytes; 0 means none in a trace context."""
-    return secrets.randbelow(256**size - 1) + 1
+    return int.from_bytes(secrets.token_bytes(size)) or 1

@@ -42,7 +42,17 @@ def parsed(text: bytes, part: str) -> dict[str, object]:
     return found
 
 
-def principal_of(claims: Mapping[str, object], expected: Expected, *, now: float) -> Principal:
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What claims came to that are accepted now."""
+
+    principal: Principal
+    """Who they are about."""
+    ends_at: float
+    """POSIX time from which they are accepted no more."""
+
+
+def accepted(claims: Mapping[str, object], expected: Expected, *, now: float) -> Accepted:
     """Return who the claims are about; raises `TokenRefused`.
 
     `now` is POSIX time. Required are `exp`, `iss`, `aud` and `sub` (RFC 8725, sections 3.8 to 3.10
@@ -58,7 +68,7 @@ def principal_of(claims: Mapping[str, object], expected: Expected, *, now: float
         raise TokenRefused(f"sub must be a text of 1 to {_LONGEST_SUBJECT} characters")
     if not subject.isprintable():
         raise TokenRefused("sub must be printable")
-    return Principal(subject, _scopes(claims))
+    return Accepted(Principal(subject, _scopes(claims)), _time(claims, "exp") + expected.leeway_s)
 
 
 def _judge_times(claims: Mapping[str, object], leeway_s: float, now: float) -> None:

@@ -120,8 +120,7 @@ def _windows(redis: "Redis | None", settings: QuotaSettings) -> Windows:
     local = LocalWindows(clock=time.monotonic)
     if redis is None:
         return local
-    shared = RedisWindows(redis, timeout_s=settings.redis_timeout_s)
-    return FailOpen(shared, local, clock=time.monotonic)
+    return FailOpen(RedisWindows(redis), local, clock=time.monotonic)
 
 
 def _version() -> str:

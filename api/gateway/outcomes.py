@@ -1,18 +1,20 @@
 """Tell what became of each request, in a metric and in a line of the access log."""
 
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.gateway.principal import known_caller
-from api.gateway.route_table import RouteTable
+from api.gateway.route_table import UNMATCHED, RouteTable
 from telemetry.logs import logger
 from telemetry.metrics import Metrics
 
 ACCESS = "nightshift.access"
 """The logger of one line for each request."""
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_OTHER = "other"
 _LONGEST_PATH = 256
 _CLOSED_EARLY = 499
 """What proxies log for a caller that went away before it was answered."""
@@ -59,7 +61,7 @@ class Outcomes:
             self._tell(scope, int(status), sent, time.perf_counter() - start)
 
     def _tell(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in _METHODS else _OTHER
         route = self._routes.template(scope)
         self._metrics.answered(method, route, status, seconds=seconds)
         caller = known_caller(scope)
@@ -75,3 +77,10 @@ class Outcomes:
             client=caller.address if caller else None,
             subject=principal.subject if principal else None,
         )
+
+
+def possible(routes: RouteTable) -> Iterator[tuple[str, str]]:
+    """Go through every method and route that is counted: also those that no route has."""
+    yield from routes
+    for method in (*_METHODS, _OTHER):
+        yield method, UNMATCHED

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Collection, Sequence
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.gateway.headers import add
 from api.gateway.paths import PathSet
 from api.gateway.principal import Caller, caller_of
 from api.gateway.quotas import Quotas, Spent, Window
@@ -78,7 +78,7 @@ class RateLimits:
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start" and caller.spent:
-                _tell(MutableHeaders(scope=message), caller.spent)
+                _tell(message, caller.spent)
             await send(message)
 
         try:
@@ -89,22 +89,25 @@ class RateLimits:
         await self._app(scope, receive, told)
 
 
-def _tell(headers: MutableHeaders, spent: Sequence[Spent]) -> None:
+def _tell(message: Message, spent: Sequence[Spent]) -> None:
     """Add the fields of draft-ietf-httpapi-ratelimit-headers, then those of older clients.
 
     The latter know one quota: the one with the least room.
     """
-    headers["RateLimit-Policy"] = ", ".join(
-        f'"{each.window.name}";q={each.window.rate.limit};w={each.window.rate.window_s}'
-        for each in spent
-    )
-    headers["RateLimit"] = ", ".join(
-        f'"{each.window.name}";r={each.remaining};t={_whole(each.reset_s)}' for each in spent
-    )
     tightest = min(spent, key=lambda each: (each.remaining, -each.reset_s))
-    headers["X-RateLimit-Limit"] = str(tightest.window.rate.limit)
-    headers["X-RateLimit-Remaining"] = str(tightest.remaining)
-    headers["X-RateLimit-Reset"] = str(_whole(tightest.reset_s))
+    add(
+        message,
+        ratelimit_policy=", ".join(
+            f'"{each.window.name}";q={each.window.rate.limit};w={each.window.rate.window_s}'
+            for each in spent
+        ),
+        ratelimit=", ".join(
+            f'"{each.window.name}";r={each.remaining};t={_whole(each.reset_s)}' for each in spent
+        ),
+        x_ratelimit_limit=str(tightest.window.rate.limit),
+        x_ratelimit_remaining=str(tightest.remaining),
+        x_ratelimit_reset=str(_whole(tightest.reset_s)),
+    )
 
 
 def _whole(seconds: float) -> int:

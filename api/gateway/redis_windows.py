@@ -1,6 +1,5 @@
 """Count requests of all processes together, in Redis."""
 
-import asyncio
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
@@ -46,10 +45,9 @@ return answer
 class RedisWindows:
     """Counts in one round trip, whatever the number of windows."""
 
-    def __init__(self, redis: "Redis", *, timeout_s: float) -> None:
-        """`timeout_s` bounds what a request may wait for being counted."""
+    def __init__(self, redis: "Redis") -> None:
+        """The timeouts of `redis` bound what a request may wait for being counted."""
         self._script = redis.register_script(_SCRIPT)
-        self._timeout_s = timeout_s
 
     async def hit(self, windows: Sequence[Window]) -> tuple[Spent, ...]:
         """Count one request; see `Windows`."""
@@ -60,8 +58,7 @@ class RedisWindows:
             for number in (window.rate.limit, window.rate.window_s * _US)
         ]
         try:
-            async with asyncio.timeout(self._timeout_s):
-                room, *told = await self._script(keys=keys, args=limits)
+            room, *told = await self._script(keys=keys, args=limits)
         except (RedisError, OSError, TimeoutError) as error:
             raise WindowsAway(str(error) or type(error).__name__) from error
         pairs = zip(windows, told[::2], told[1::2], strict=True)

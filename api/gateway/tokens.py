@@ -2,17 +2,20 @@
 
 import binascii
 from base64 import urlsafe_b64decode
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 import jwt
 from jwt.api_jws import PyJWS
 
-from api.gateway.claims import Expected, TokenRefused, parsed, principal_of
+from api.gateway.claims import Accepted, Expected, TokenRefused, accepted, parsed
 from api.gateway.keys import Key, Keys
 from api.gateway.principal import Principal
 
 _LONGEST_TOKEN = 8192
 """Headers of 8 KiB are what proxies let pass."""
+_MOST_KNOWN = 1024
+"""Tokens that were accepted and are remembered, a few MiB; verifying takes 0.1 ms."""
 _TYPES = ("jwt", "at+jwt", "application/at+jwt")
 
 
@@ -25,9 +28,22 @@ class Verifier:
         self._expected = expected
         self._clock = clock
         self._signatures = PyJWS(options={"enforce_minimum_key_length": True})
+        self._known: OrderedDict[str, tuple[Key, str | None, Accepted]] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token was made for; raises `TokenRefused` or `KeysUnavailable`."""
+        """Return who the token was made for; raises `TokenRefused` or `KeysUnavailable`.
+
+        A token that was accepted before is not verified again while its key is still the same.
+        """
+        known = self._known.get(token)
+        if known is not None:
+            key, kid, accepted_ = known
+            if self._clock() < accepted_.ends_at and await self._keys.find(kid) is key:
+                return accepted_.principal
+            del self._known[token]
+        return await self._verified(token)
+
+    async def _verified(self, token: str) -> Principal:
         if len(token) > _LONGEST_TOKEN:
             raise TokenRefused(f"it is longer than {_LONGEST_TOKEN} characters")
         kid = _kid(token)
@@ -35,7 +51,11 @@ class Verifier:
         if key is None:
             raise TokenRefused("its key is not known")
         claims = parsed(self._payload(token, key), "payload")
-        return principal_of(claims, self._expected, now=self._clock())
+        found = accepted(claims, self._expected, now=self._clock())
+        self._known[token] = (key, kid, found)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return found.principal
 
     def _payload(self, token: str, key: Key) -> bytes:
         try:

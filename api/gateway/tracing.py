@@ -3,13 +3,14 @@
 import re
 import secrets
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.gateway import headers
 from telemetry import traces
 from telemetry.logs import noted
 
-REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _KEY = "nightshift.request_id"
 
@@ -29,18 +30,16 @@ class Tracing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        told = headers.get(REQUEST_ID, "")
+        asked = Headers(scope=scope)
+        told = asked.get(_REQUEST_ID, "")
         request_id = told if _SANE.fullmatch(told) else secrets.token_hex(16)
         scope[_KEY] = request_id
-        with traces.continued(headers) as span:
-            traceparent = traces.outgoing()
+        with traces.continued(asked) as span:
+            outgoing = traces.outgoing()
 
             async def named(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    answered = MutableHeaders(scope=message)
-                    answered[REQUEST_ID] = request_id
-                    answered.update(traceparent)
+                    headers.add(message, x_request_id=request_id, **outgoing)
                 await send(message)
 
             with noted(request_id=request_id, trace_id=traces.trace_id(span)):

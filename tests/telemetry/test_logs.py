@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.logs import JsonLine, logged_to
+from telemetry.logs import JsonLine, logged_to, logger, noted
 
 log = logging.getLogger("tests.telemetry")
 
@@ -79,3 +79,71 @@ def test_values_that_json_does_not_know_are_text() -> None:
     record.fields = {"set": {1}, 2: object}
     line = json.loads(JsonLine().format(record))
     assert (line["set"], line["2"]) == ("{1}", "<class 'object'>")
+
+
+def test_fields_and_notes_are_members(tmp_path: Path) -> None:
+    """What a block notes is on each line in it, the library's too; secrets are masked."""
+    file = tmp_path / "api.jsonl"
+    told = logger("tests.telemetry.told")
+    with logged_to(file):
+        with noted(request_id="r1"), noted(trace_id="t1"):
+            told.warning("50% of %s lost", rows=3, token="eyJabc", nested={"password": "x"})
+            log.info("plain")
+        told.info("after", url="redis://u:pw@h/0")
+    assert lines(file) == [
+        {
+            "level": "warning",
+            "logger": "tests.telemetry.told",
+            "message": "50% of %s lost",
+            "request_id": "r1",
+            "trace_id": "t1",
+            "rows": 3,
+            "token": "[secret]",
+            "nested": {"password": "[secret]"},
+        },
+        {
+            "level": "info",
+            "logger": log.name,
+            "message": "plain",
+            "request_id": "r1",
+            "trace_id": "t1",
+        },
+        {
+            "level": "info",
+            "logger": "tests.telemetry.told",
+            "message": "after",
+            "url": "redis://[secret]@h/0",
+        },
+    ]
+
+
+def test_an_exception_is_told_by_the_logger_as_well(tmp_path: Path) -> None:
+    """With its traceback, on one line."""
+    file = tmp_path / "api.jsonl"
+    with logged_to(file):
+        try:
+            raise ZeroDivisionError("why")
+        except ZeroDivisionError:
+            logger("tests.telemetry.told").exception("odd", rows=1)
+    (line,) = lines(file)
+    assert (line["level"], line["rows"]) == ("error", 1)
+    assert str(line["error"]).endswith("ZeroDivisionError: why")
+
+
+def test_one_logger_has_a_file_of_its_own(tmp_path: Path) -> None:
+    """What it says is nowhere else, so that it cannot push out the rest."""
+    with logged_to(tmp_path / "all.jsonl"), logged_to(tmp_path / "own.jsonl", of="tests.own"):
+        logger("tests.own").info("mine")
+        log.info("ours")
+    assert [line["message"] for line in lines(tmp_path / "own.jsonl")] == ["mine"]
+    assert [line["message"] for line in lines(tmp_path / "all.jsonl")] == ["ours"]
+
+
+def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
+    """Nothing is lost, and the file that is written to stays small."""
+    file = tmp_path / "api.jsonl"
+    with logged_to(file):
+        for _ in range(11):
+            log.info("x" * (1 << 20))
+    assert file.stat().st_size < 2 << 20
+    assert (tmp_path / "api.jsonl.1").stat().st_size > 10 << 20

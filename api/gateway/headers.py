@@ -1,0 +1,16 @@
+"""Add headers to an answer that is being sent."""
+
+from starlette.types import Message
+
+
+def add(message: Message, **fields: str) -> None:
+    """Add fields, named with `_` for `-`, to the start of an answer that does not have them.
+
+    ASGI wants names in lower case, and each middleware adds a few: going through those that are
+    there for each would cost more than everything else that it does.
+    """
+    added = [
+        (name.replace("_", "-").encode("ascii"), value.encode("latin-1"))
+        for name, value in fields.items()
+    ]
+    message["headers"] = [*message.get("headers", ()), *added]
