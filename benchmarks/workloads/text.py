@@ -24,7 +24,7 @@ def workload(folder: Path) -> Workload:
     return Workload(
         name=NAME,
         about="`id` and a text of 4 to 15 words, zstd, 8 files; a Python model that counts words",
-        rows=500_000,
+        rows=2_000_000,
         columns=("text",),
         input="text",
         datatype="BYTES",
