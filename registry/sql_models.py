@@ -218,7 +218,9 @@ class SqlModelRows:
         return gone
 
     def _locked_model(self, name: str) -> ModelRow | None:
-        found = select(ModelRow).where(ModelRow.name == name).with_for_update()
+        # NO KEY UPDATE: a row that points here is checked without waiting for the lock, so who
+        # has locked a pool and writes of a model cannot wait for one who did it the other way.
+        found = select(ModelRow).where(ModelRow.name == name).with_for_update(key_share=True)
         return self._session.scalar(found.execution_options(populate_existing=True))
 
     def _model_row(self, name: str) -> ModelRow:

@@ -149,7 +149,7 @@ class SqlPoolRows:
         self._session.flush()
 
     def _locked_pool(self, name: str) -> PoolRow | None:
-        found = select(PoolRow).where(PoolRow.name == name).with_for_update()
+        found = select(PoolRow).where(PoolRow.name == name).with_for_update(key_share=True)
         return self._session.scalar(found.execution_options(populate_existing=True))
 
     def _pool_row(self, name: str) -> PoolRow:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -236,6 +237,32 @@ async def test_five_hundred_misses_are_two_questions(
     answers = await asyncio.gather(*(cached.resolve(CHAMPION) for _ in range(500)))
     assert answers == [version] * 500
     assert catalog.asked <= 2
+
+
+async def test_an_answer_that_comes_late_is_not_kept(tmp_path: Path) -> None:
+    """Read before a change, kept after it, with other answers kept in between: never seen."""
+    async with opened(tmp_path) as registry:
+        catalog, read, go_on = registry.catalog, threading.Event(), threading.Event()
+        for number in (1, 2):
+            await asyncio.to_thread(_register, catalog, number)
+        await asyncio.to_thread(catalog.set_alias, "flights", "champion", 1)
+
+        def slowly(reader: CatalogReader) -> bytes:
+            found = reader.resolve(CHAMPION)
+            read.set()
+            assert go_on.wait(30)
+            return b"%d" % found.version
+
+        late = asyncio.create_task(registry.cached.kept("flights", "champion", slowly))
+        await asyncio.to_thread(read.wait, 30)
+        await asyncio.to_thread(catalog.set_alias, "flights", "champion", 2)
+        assert (await registry.cached.resolve(CHAMPION)).version == 2
+        go_on.set()
+        assert await late == b"1"
+        found = await registry.cached.kept(
+            "flights", "champion", lambda reader: b"%d" % reader.resolve(CHAMPION).version
+        )
+        assert found == b"2"
 
 
 async def test_what_is_made_of_the_catalog_is_kept(

