@@ -16,7 +16,7 @@ COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov
 CHAOS_TIMEOUT_S ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types chaos bench lock clean
+.PHONY: help install demo test lint types chaos bench openapi lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ lint: ## check style and the import contracts
 types: ## check types, strictly
 	@$(SET_UP) lint
 	@$(BIN)/mypy
+
+openapi: ## write docs/openapi.json anew after the API was changed
+	@$(SET_UP) lint
+	@$(BIN)/python -m api.copy docs/openapi.json
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url

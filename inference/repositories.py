@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from inference.errors import InferenceError, ModelNotReady
+from inference.errors import InferenceError, ModelNotReady, ServerUnreachable
 from inference.server import Server
 
 
@@ -29,6 +29,7 @@ async def load_everywhere(
     async def load(server: Server) -> None:
         if await server.model_ready(model, version):
             return
+        await _require_live(server)
         await server.load(model)
         if not await server.model_ready(model, version):
             raise ModelNotReady(
@@ -42,7 +43,18 @@ async def load_everywhere(
 
 async def unload_everywhere(servers: Sequence[Server], model: str) -> tuple[Outcome, ...]:
     """Have every server let go of the model at once; safe to repeat."""
-    return await _everywhere(servers, lambda server: server.unload(model))
+
+    async def unload(server: Server) -> None:
+        await _require_live(server)
+        await server.unload(model)
+
+    return await _everywhere(servers, unload)
+
+
+async def _require_live(server: Server) -> None:
+    """Raise `ServerUnreachable` soon: a load may take minutes, so its time limit is long."""
+    if not await server.live():
+        raise ServerUnreachable(f"{server.url} does not answer", server=server.url)
 
 
 async def _everywhere(

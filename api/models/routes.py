@@ -113,7 +113,7 @@ def get_model(needs: Needs, model: ModelName, if_none_match: IfNoneMatch = None)
 
 @router.patch(
     "/{model}",
-    dependencies=[MergePatch],
+    dependencies=[requires("models:write"), MergePatch],
     response_model=ModelBody,
     responses=refusals(
         *(MALFORMED, errors.UNKNOWN_MODEL, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING)

@@ -95,7 +95,7 @@ def get_pool(needs: Needs, pool: PoolName, if_none_match: IfNoneMatch = None) ->
 
 @router.patch(
     "/{pool}",
-    dependencies=[MergePatch],
+    dependencies=[requires("pools:write"), MergePatch],
     response_model=PoolBody,
     responses=refusals(
         MALFORMED, errors.UNKNOWN_POOL, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING

@@ -106,7 +106,7 @@ async def get_server(needs: Needs, pool: PoolName, server: ServerAddress) -> Res
 
 @router.patch(
     "/{pool}/servers/{server}",
-    dependencies=[MergePatch],
+    dependencies=[requires("pools:write"), MergePatch],
     response_model=ServerBody,
     responses=refusals(MALFORMED, *_UNKNOWN, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING),
 )

@@ -54,14 +54,17 @@ class Upkeep:
     async def running(self) -> AsyncIterator[None]:
         """Open the pools, then look again and again for the length of the block."""
         await self.refresh()
-        async with asyncio.TaskGroup() as group:
-            looks = (self.refresh, self.load_missing)
-            tasks = [group.create_task(self._run(look)) for look in looks]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
+        looks = (self.refresh, self.load_missing)
+        tasks = [asyncio.create_task(self._run(look), name="pools-upkeep") for look in looks]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
     async def refresh(self) -> None:
         """Open the pools that are registered with their active servers, close the others."""

@@ -1,0 +1,134 @@
+"""The API's description: the committed copy is the one that is served, its examples work."""
+
+import json
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.gateway.scopes import ALL_SCOPES
+from tests.api.conftest import OpenApi, settings_for
+from tests.api.tokens import bearer
+from tests.conftest import ROOT
+
+NOBODY = "127.0.0.1:9"
+COPY = ROOT / "docs" / "openapi.json"
+OPEN = ("/health/", "/metrics")
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `/openapi.json` says."""
+    database = tmp_path_factory.mktemp("description") / "registry.db"
+    return create_app(settings_for(database, NOBODY)).openapi()
+
+
+def test_the_committed_copy_is_what_is_served(described: dict[str, Any]) -> None:
+    """A change of the API is seen in review: `make openapi` renews the copy."""
+    assert json.loads(COPY.read_text()) == described, "run `make openapi` and commit the copy"
+
+
+def test_every_route_names_its_scope_and_its_refusals(described: dict[str, Any]) -> None:
+    """But those that watch the process; each refusal is a problem."""
+    assert described["openapi"].startswith("3.1")
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith(OPEN):
+                continue
+            (scheme,) = operation["security"]
+            assert set(scheme["bearer"]) < ALL_SCOPES, (method, path)
+            assert scheme["bearer"], (method, path)
+            assert {"401", "403", "422", "429", "503"} <= set(operation["responses"]), path
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_every_body_has_an_example(described: dict[str, Any]) -> None:
+    """Whoever opens /docs has something to send."""
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                assert content["schema"].get("examples") or content.get("examples"), path
+
+
+async def test_a_token_reaches_what_its_scopes_name(
+    open_api: OpenApi, described: dict[str, Any]
+) -> None:
+    """Every route with every single scope: 403 but with its own, 401 without a token."""
+    async with open_api(NOBODY) as api:
+        for path, operations in described["paths"].items():
+            if path.startswith(OPEN):
+                continue
+            here = _filled(path)
+            for method, operation in operations.items():
+                needed = operation["security"][0]["bearer"]
+                for scope in sorted(ALL_SCOPES):
+                    answer = await api.request(method, here, headers=bearer([scope]))
+                    assert (answer.status_code == 403) == ([scope] != needed), (method, path)
+                nobody = await api.request(method, here, headers={"Authorization": ""})
+                assert nobody.status_code == 401, (method, path)
+
+
+async def test_the_examples_work_as_printed(open_api: OpenApi, described: dict[str, Any]) -> None:
+    """On an empty registry, in the order in which a person would try them."""
+    async with open_api(NOBODY) as api:
+        for method, path in IN_ORDER:
+            operation = described["paths"][path][method]
+            body = operation.get("requestBody", {}).get("content", {})
+            headers = {"If-Match": "*"} | {"Content-Type": kind for kind in body}
+            if method == "post":
+                headers["Idempotency-Key"] = f"{method} {path}".replace(" ", "-")
+            example = next((each["schema"]["examples"][0] for each in body.values()), None)
+            answer = await api.request(
+                method,
+                _filled(path),
+                params=_queries(operation),
+                content=None if example is None else json.dumps(example),
+                headers=headers if "aliases" not in path or method != "put" else HEADERS,
+            )
+            expected = [s for s in operation["responses"] if s.startswith("2")]
+            assert str(answer.status_code) in expected, (method, path, answer.text)
+
+
+HEADERS = {"Content-Type": "application/json"}
+MODELS, POOLS = "/v1/models", "/v1/pools"
+IN_ORDER = [
+    ("post", MODELS),
+    ("get", MODELS),
+    ("post", f"{MODELS}/{{model}}/versions"),
+    ("get", f"{MODELS}/{{model}}"),
+    ("patch", f"{MODELS}/{{model}}"),
+    ("get", f"{MODELS}/{{model}}/versions"),
+    ("get", f"{MODELS}/{{model}}/versions/{{version}}"),
+    ("get", f"{MODELS}/{{model}}/versions/{{version}}/approvals"),
+    ("put", f"{MODELS}/{{model}}/aliases/{{alias}}"),
+    ("get", f"{MODELS}/{{model}}/aliases"),
+    ("get", f"{MODELS}/{{model}}/aliases/{{alias}}"),
+    ("get", f"{MODELS}/{{model}}/events"),
+    ("put", f"{MODELS}/{{model}}/aliases/{{alias}}/protection"),
+    ("delete", f"{MODELS}/{{model}}/aliases/{{alias}}/protection"),
+    ("post", POOLS),
+    ("get", POOLS),
+    ("get", f"{POOLS}/{{pool}}"),
+    ("patch", f"{POOLS}/{{pool}}"),
+    ("get", f"{POOLS}/{{pool}}/servers"),
+    ("put", f"{POOLS}/{{pool}}/versions/{{model}}/{{version}}"),
+    ("get", f"{POOLS}/{{pool}}/versions"),
+    ("delete", f"{POOLS}/{{pool}}/versions/{{model}}/{{version}}"),
+    ("get", f"{POOLS}/{{pool}}/events"),
+    ("delete", f"{MODELS}/{{model}}/aliases/{{alias}}"),
+    ("delete", f"{MODELS}/{{model}}/versions/{{version}}"),
+    ("delete", f"{MODELS}/{{model}}"),
+]
+
+
+def _filled(path: str) -> str:
+    """Return the path with the examples of its parameters."""
+    values = {"model": "churn", "version": 1, "alias": "champion", "pool": "default"}
+    return path.format(**values, server="triton-0:8001")
+
+
+def _queries(operation: dict[str, Any]) -> dict[str, Any]:
+    given = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p["required"]]
+    return {parameter["name"]: parameter["schema"]["examples"][0] for parameter in given}
