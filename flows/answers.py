@@ -11,6 +11,7 @@ from flows.scoring_job import ScoringJob
 from flows.shards.assemble import assemble, narrow
 from flows.shards.encode import Rejection
 from flows.shards.types import QuarantinedRow, Shard
+from inference.errors import TransientError
 from inference.microbatch import RowsAnswer, TooManyRejected, infer_rows
 from inference.shared_memory import Buffer
 from inference.tensors import InferRequest
@@ -41,7 +42,7 @@ async def answer_group(
     if encoded.rows == 0:
         nothing = pa.RecordBatch.from_pylist([], schema=job.mapping.output_schema)
         return GroupAnswer(nothing, group.rows[:0], tuple(rejected))
-    answer = await _infer(job, shard, group, buffer)
+    answer = await _infer(job, shard, group, row_start, buffer)
     accepted = narrow(encoded.accepted, answer.accepted)
     sent = np.flatnonzero(encoded.accepted)
     places = group.rows[sent[np.array([row.row for row in answer.rejected], np.int64)]].tolist()
@@ -54,7 +55,9 @@ async def answer_group(
     return GroupAnswer(part.columns, group.rows[part.accepted], tuple(rejected))
 
 
-async def _infer(job: ScoringJob, shard: Shard, group: Group, buffer: Buffer) -> RowsAnswer:
+async def _infer(
+    job: ScoringJob, shard: Shard, group: Group, row_start: int, buffer: Buffer
+) -> RowsAnswer:
     encoded, model = group.encoded, job.model
     request = InferRequest(
         model=model.served_name,
@@ -77,9 +80,21 @@ async def _infer(job: ScoringJob, shard: Shard, group: Group, buffer: Buffer) ->
             signature=model.signature,
             max_rejected=job.budget.remaining,
             allow_non_finite=job.allow_non_finite,
+            proof=job.proof,
         )
     except TooManyRejected as error:
         raise job.budget.exceeded(row.reason for row in error.rejected) from error
+    except TransientError as error:
+        raise _placed(error, shard, group, row_start) from error
+
+
+def _placed(error: TransientError, shard: Shard, group: Group, row_start: int) -> TransientError:
+    """Return the error with the rows of the file that were asked for."""
+    if error.rows is None:
+        return error
+    first, last = error.rows[0], error.rows[1] - 1
+    rows = group.rows[np.flatnonzero(group.encoded.accepted)] + row_start
+    return error.about(f"rows {rows[first]}…{rows[last]} of {shard.file.key}, shard {shard.index}")
 
 
 def _quarantined(

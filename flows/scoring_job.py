@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from flows.shards.mapping import Mapping
 from flows.shards.object_store import ObjectStore
 from flows.shards.settings import ShardSettings
 from inference.pool import Pool
+from inference.proof import Proof
 from inference.shared_memory import BufferPool
 from registry.domain import ModelVersion
 
@@ -53,3 +54,5 @@ class ScoringJob:
     """How files are read and written."""
     utc_now: Callable[[], datetime]
     """The time, for records."""
+    proof: Proof = field(default_factory=Proof)
+    """What the job has seen of its model."""

@@ -1,5 +1,7 @@
 """Make one try of a request on one server, telling the router how it ended."""
 
+import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +13,10 @@ from inference.errors import (
     ModelNotReady,
     ServerFault,
     ServerOverloaded,
+    ServerSlow,
     ServerUnreachable,
 )
+from inference.pace import Pace
 from inference.router import ModelKey, Router, Ticket
 from inference.server import Server
 from inference.settings import InferenceSettings
@@ -37,42 +41,59 @@ class Attempts:
         servers: Sequence[Server],
         router: Router,
         admission: Admission,
+        pace: Pace,
         settings: InferenceSettings,
         *,
         clock: Callable[[], float],
+        active: Callable[[], int],
     ) -> None:
         self._servers = servers
         self._router = router
         self._admission = admission
+        self._pace = pace
         self._settings = settings
         self._clock = clock
+        self._active = active
+        self._waits: list[set[asyncio.Timeout]] = [set() for _ in servers]
         self.overloads = 0
-        """Refusals for too much to do."""
+        """Refusals for too much to do, late answers of servers that live included."""
         self.failures = 0
         """Tries that ended in another error."""
+        self._answered_at = -math.inf
+
+    def answered_since(self, then: float) -> bool:
+        """Say whether any server has answered a request since."""
+        return self._answered_at > then
 
     async def make(
         self, ticket: Ticket, request: InferRequest, deadline: float
     ) -> InferAnswer | Failed:
         """Send the request to the ticket's server."""
-        server = self._servers[ticket.server]
         left_s = deadline - self._clock()
         timeout_s = max(min(self._settings.attempt_timeout_s, left_s), 0.001)
         verdict = Verdict.UNKNOWN
-        overloaded = False
+        error: InferenceError | None = None
         try:
-            answer = await server.infer(request, timeout_s=timeout_s)
+            answer = await self._ask(ticket.server, request, timeout_s)
             verdict = Verdict.SUCCESS
+            self._note_answer(ticket, request)
             return answer
-        except ServerOverloaded as error:
-            overloaded = True
+        except DeadlineExceeded as late:
+            error = await self._judge_late(late, ticket, request, timeout_s)
+            verdict = self._verdict_on_late(error, timeout_s)
             return Failed(ticket.server, error)
-        except InferenceError as error:
-            self.failures += 1
-            verdict = await self._judge(error, ticket.server, request, timeout_s)
-            return Failed(ticket.server, error)
+        except InferenceError as failed:
+            error = failed
+            verdict = await self._judge(failed, ticket.server, request)
+            return Failed(ticket.server, failed)
         finally:
-            self._end(ticket, verdict, overloaded=overloaded)
+            self._end(ticket, verdict, error)
+
+    def give_up(self, server: int) -> None:
+        """Wait no longer for what a server has in flight, so that it is asked for elsewhere."""
+        waits = self._waits[server]
+        while waits:
+            waits.pop().reschedule(asyncio.get_running_loop().time())
 
     async def probe(self, ticket: Ticket, key: ModelKey) -> bool:
         """Ask for readiness before a half-open server gets a real request.
@@ -91,7 +112,7 @@ class Attempts:
                 lacking = verdict is Verdict.ALIVE
                 if lacking:
                     self._router.mark(ticket.server, key, self._clock(), ready=False)
-                self._end(ticket, verdict, overloaded=False)
+                self._end(ticket, verdict)
         return ready
 
     def blame(self, servers: Iterable[int]) -> None:
@@ -99,33 +120,98 @@ class Attempts:
         for server in servers:
             self._router.blame(server, self._clock())
 
-    def _end(self, ticket: Ticket, verdict: Verdict, *, overloaded: bool) -> None:
-        if overloaded:
+    def _end(self, ticket: Ticket, verdict: Verdict, error: InferenceError | None = None) -> None:
+        if isinstance(error, ServerOverloaded):
             self.overloads += 1
             self._router.overloaded(ticket, self._clock())
+        elif isinstance(error, ServerSlow):
+            self.overloads += 1
+            self._router.slow(ticket, self._clock())
         else:
+            self.failures += error is not None
             self._router.done(ticket, verdict, self._clock())
         self._admission.dispatch()
 
-    async def _judge(
-        self, error: InferenceError, index: int, request: InferRequest, timeout_s: float
-    ) -> Verdict:
+    async def _ask(self, index: int, request: InferRequest, timeout_s: float) -> InferAnswer:
+        server = self._servers[index]
+        wait = asyncio.timeout(None)
+        try:
+            async with wait:
+                self._waits[index].add(wait)
+                try:
+                    return await server.infer(request, timeout_s=timeout_s)
+                finally:
+                    self._waits[index].discard(wait)
+        except TimeoutError as given_up:
+            raise ServerUnreachable(
+                f"{server.url}: given up on, it answers no probe", server=server.url
+            ) from given_up
+
+    def _note_answer(self, ticket: Ticket, request: InferRequest) -> None:
+        self._answered_at = self._clock()
+        self._pace.answered(
+            (request.model, request.version),
+            request.rows,
+            server=ticket.server,
+            load_s=self._load_s(ticket),
+            now=self._answered_at,
+        )
+
+    def _load_s(self, ticket: Ticket) -> float:
+        """Return the time a request takes behind as many others as there are or may be.
+
+        A server works on one after the other: with `depth` in flight it took so long.
+        """
+        each = math.ceil(self._active() / len(self._servers))
+        most = max(self._router.routes[ticket.server].window.size, each)
+        return (self._clock() - ticket.sent_at) * max(most / ticket.depth, 1.0)
+
+    async def _judge_late(
+        self, late: DeadlineExceeded, ticket: Ticket, request: InferRequest, timeout_s: float
+    ) -> DeadlineExceeded:
+        """Tell a slow server, which gets less to do, from a stuck one.
+
+        The cases:
+        1. the caller left it hardly any time: nothing can be told
+        2. it answered nothing since, and another server did: stuck, whatever its probes say
+        3. it answered nothing since, and it was a single row: nothing smaller can be asked
+        4. it answers no probe: stuck
+        5. else it is slow
+        """
+        if timeout_s < self._settings.breaker_timeout_floor_s:
+            return late
+        key, server = (request.model, request.version), self._servers[ticket.server]
+        since = {i for i, at in self._pace.answered_at(key).items() if at > ticket.sent_at}
+        hopeless = ticket.server not in since and (bool(since) or request.rows == 1)
+        words = (
+            f"{server.url}: no answer to a microbatch of {request.rows:,} rows within "
+            f"{timeout_s:g} s (NIGHTSHIFT_ATTEMPT_TIMEOUT_S)"
+        )
+        if hopeless or await self._recheck(ticket.server, key) is Verdict.FAILURE:
+            return DeadlineExceeded(words, server=server.url)
+        self._pace.late(key, request.rows, load_s=self._load_s(ticket))
+        return ServerSlow(
+            f"{words}, though the server lives: allow more time if a row takes that long",
+            server=server.url,
+        )
+
+    def _verdict_on_late(self, error: DeadlineExceeded, timeout_s: float) -> Verdict:
+        hurried = timeout_s < self._settings.breaker_timeout_floor_s
+        return Verdict.UNKNOWN if hurried or isinstance(error, ServerSlow) else Verdict.FAILURE
+
+    async def _judge(self, error: InferenceError, index: int, request: InferRequest) -> Verdict:
         """Return what an error says about the server.
 
         The cases:
         1. it could not be reached: a failure
-        2. it was late: a failure, unless the caller left it hardly any time
-        3. the model is not ready, or the server failed at it: ask for readiness. A fault of a
+        2. the model is not ready, or the server failed at it: ask for readiness. A fault of a
            server that is ready may be the rows' doing: it says nothing, until `blame` counts
            it because another server answered the same rows
-        4. refused before it was sent: nothing
-        5. any other answer: it lives
+        3. refused before it was sent: nothing
+        4. any other answer: it lives
         """
         if isinstance(error, ServerUnreachable):
             return Verdict.FAILURE
-        if isinstance(error, DeadlineExceeded):
-            patient = timeout_s >= self._settings.breaker_timeout_floor_s
-            return Verdict.FAILURE if patient else Verdict.UNKNOWN
         if isinstance(error, ModelNotReady | ServerFault):
             verdict = await self._recheck(index, (request.model, request.version))
             unclear = isinstance(error, ServerFault) and verdict is Verdict.ALIVE

@@ -6,6 +6,7 @@ InferenceError
 │   ├── ServerOverloaded      shift load and back off; never trips a breaker
 │   ├── ModelNotReady         ask that server again; try another
 │   ├── DeadlineExceeded      try another within the budget; counts toward the breaker
+│   │   └── ServerSlow        the server lives: fewer rows, fewer at a time; never trips a breaker
 │   └── PoolUnavailable       every server is left alone for now; come back after `retry_after_s`
 ├── ServerFault               INTERNAL or UNKNOWN: one try elsewhere, then look for the rows
 ├── MicrobatchTooLarge        halve the microbatch; never a plain retry
@@ -15,6 +16,9 @@ InferenceError
 └── UnknownModel              no server of the pool has the model
 """
 
+import copy
+from typing import Self
+
 
 class InferenceError(Exception):
     """An inference that did not give an answer that can be used."""
@@ -23,10 +27,18 @@ class InferenceError(Exception):
         super().__init__(message)
         self.server = server
         """The server that was asked, by its address; None when it is not about one server."""
+        self.rows: tuple[int, int] | None = None
+        """First row of the microbatch that was asked for, with the first that was not."""
 
 
 class TransientError(InferenceError):
     """Another try may succeed without anything being changed."""
+
+    def about(self, rows: str) -> Self:
+        """Return the same error whose words name the rows that were asked for."""
+        named = copy.copy(self)
+        named.args = (f"{self} (asked for {rows})",)
+        return named
 
 
 class ServerUnreachable(TransientError):
@@ -43,6 +55,10 @@ class ModelNotReady(TransientError):
 
 class DeadlineExceeded(TransientError):
     """The answer did not come in time; the server may still be working on it."""
+
+
+class ServerSlow(DeadlineExceeded):
+    """The answer did not come in time from a server that lives and is not known to be stuck."""
 
 
 class PoolUnavailable(TransientError):

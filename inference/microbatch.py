@@ -1,5 +1,6 @@
 """Score the rows of one microbatch, setting aside those that the model cannot score."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,10 +12,12 @@ from inference.errors import (
     MicrobatchTooLarge,
     RequestRejected,
     ServerFault,
+    ServerSlow,
+    TransientError,
 )
+from inference.proof import Answers, Proof
 from inference.tensors import (
     Array,
-    InferAnswer,
     InferRequest,
     Mask,
     check_answer,
@@ -23,9 +26,6 @@ from inference.tensors import (
 )
 from registry.domain import Signature
 
-_UNPROVEN_ROWS = 32
-"""Rows refused before any row was answered, after which the model or server is suspected
-instead: enough for a cluster of bad rows, few enough requests to find out."""
 _REASONS: Mapping[type[InferenceError], str] = {
     RequestRejected: "rejected by the model",
     ServerFault: "the model failed on the row",
@@ -33,11 +33,11 @@ _REASONS: Mapping[type[InferenceError], str] = {
 }
 
 
-class Infers(Protocol):
+class Infers(Answers, Protocol):
     """What this module asks of a pool."""
 
-    async def infer(self, request: InferRequest) -> InferAnswer:
-        """Run one request; raises `InferenceError`."""
+    def most_rows(self, model: str, version: str) -> int:
+        """Return the most rows of the model that will be answered in time."""
         ...
 
 
@@ -93,35 +93,19 @@ class RowsAnswer:
 class _Progress:
     """What is known of the microbatch while it is worked through."""
 
-    rows: int
-    """Rows of the microbatch."""
     max_rejected: int | None
     """Rows that may be rejected; None for any number."""
     answers: list[Mapping[str, Array]] = field(default_factory=list)
     """Outputs of the accepted rows, in order."""
     rejected: list[RejectedRow] = field(default_factory=list)
     """Rows set aside, in order."""
-    proven: bool = False
-    """Whether any row was answered."""
-    too_large: int | None = None
-    """Rows of the smallest piece that was too large."""
+    fits: float = math.inf
+    """Rows that are fewer than those of any piece that was too large."""
 
     def check_limit(self) -> None:
         """Raise `TooManyRejected` beyond the limit."""
         if self.max_rejected is not None and len(self.rejected) > self.max_rejected:
             raise TooManyRejected(tuple(self.rejected), max_rejected=self.max_rejected)
-
-    def refused(self, row: RejectedRow, error: InferenceError) -> None:
-        """Set aside a row that was refused by itself.
-
-        Until some other row was answered it may be the model or the server that is at fault,
-        so the limit waits; raises `error` when that is what it looks like.
-        """
-        self.rejected.append(row)
-        if self.proven:
-            self.check_limit()
-        elif len(self.rejected) >= min(_UNPROVEN_ROWS, max(self.rows, 2)):
-            raise error
 
 
 async def infer_rows(
@@ -131,42 +115,60 @@ async def infer_rows(
     signature: Signature,
     max_rejected: int | None,
     allow_non_finite: bool,
+    proof: Proof,
 ) -> RowsAnswer:
     """Score a microbatch of any size whose rows may be bad, or too many for one request.
 
-    Pieces go one after the other, split at the model's `max_batch_size`; a caller who wants
-    more in flight sends several microbatches. A piece that is too large is halved; one that
-    is refused, or that two tries failed on, is halved down to the rows at fault. Rows whose
-    floating-point outputs are not finite are set aside unless `allow_non_finite`.
+    Pieces go one after the other, split at the model's `max_batch_size` and at what the pool
+    expects to be answered in time; a caller who wants more in flight sends several microbatches.
+    A piece that is too large or late is halved; one that is refused, or that two tries failed
+    on, is halved down to the rows at fault. Rows whose floating-point outputs are not finite are
+    set aside unless `allow_non_finite`.
 
     Raises `TooManyRejected` past `max_rejected` rows, `ContractViolation` for an answer that
-    breaks the signature, and the pool's transient errors. When nothing at all is answered the
-    rows are not taken to be the cause: the refusal itself is raised.
+    breaks the signature, and the pool's transient errors with the `rows` that were asked for. The
+    rows are not taken to be the cause while the model answers nothing, as `proof`, which all
+    microbatches of a job share, tells: the refusal itself is raised.
     """
-    progress = _Progress(request.rows, max_rejected)
+    progress = _Progress(max_rejected)
     step = signature.max_batch_size or max(request.rows, 1)
     starts = range(0, request.rows, step)
     pieces = [(start, min(start + step, request.rows)) for start in reversed(starts)]
     while pieces:
-        start, stop = pieces.pop()
-        if progress.too_large is not None and stop - start >= max(progress.too_large, 2):
-            pieces += _halves(start, stop)
-            continue
+        most = min(pool.most_rows(request.model, request.version), progress.fits)
+        start, stop = _next_piece(pieces, most)
+        piece = request.rows_between(start, stop)
         try:
-            answer = await pool.infer(request.rows_between(start, stop))
+            answer = await pool.infer(piece)
         except (MicrobatchTooLarge, RequestRejected, ServerFault) as error:
             if isinstance(error, MicrobatchTooLarge):
-                progress.too_large = stop - start
-            if stop - start > 1:
+                progress.fits = max(piece.rows - 1, 1)
+            if piece.rows > 1:
                 pieces += _halves(start, stop)
                 continue
-            row = RejectedRow(start, "model", _REASONS[type(error)], str(error))
-            progress.refused(row, error)
+            progress.rejected.append(RejectedRow(start, "model", _REASONS[type(error)], str(error)))
+            await _doubt(progress, error, pool, request, proof)
+        except TransientError as error:
+            if isinstance(error, ServerSlow) and piece.rows > 1:
+                pieces += _halves(start, stop)
+                continue
+            error.rows = (start, stop)
+            raise
         else:
-            check_answer(signature, stop - start, answer.outputs, requested=request.outputs)
+            check_answer(signature, piece.rows, answer.outputs, requested=request.outputs)
+            proof.answered(piece)
             _accept(progress, start, answer.outputs, allow_non_finite=allow_non_finite)
     progress.check_limit()
     return _collect(progress, request, signature)
+
+
+def _next_piece(pieces: list[tuple[int, int]], most: float) -> tuple[int, int]:
+    """Take the next piece, or the first of the few even ones of at most `most` rows in it."""
+    start, stop = pieces.pop()
+    rows = math.ceil((stop - start) / math.ceil((stop - start) / most))
+    if start + rows < stop:
+        pieces.append((start + rows, stop))
+    return start, start + rows
 
 
 def _halves(start: int, stop: int) -> list[tuple[int, int]]:
@@ -175,11 +177,27 @@ def _halves(start: int, stop: int) -> list[tuple[int, int]]:
     return [(middle, stop), (start, middle)]
 
 
+async def _doubt(
+    progress: _Progress,
+    error: InferenceError,
+    pool: Infers,
+    request: InferRequest,
+    proof: Proof,
+) -> None:
+    """Raise when it looks as if the model were at fault for the row refused last, or the limit.
+
+    Until any row was answered it may be the model or the server, so the limit waits.
+    """
+    if await proof.is_lost(pool, request, refused=len(progress.rejected)):
+        raise type(error)(f"{error}; {proof.advice()}", server=error.server) from error
+    if proof.row is not None:
+        progress.check_limit()
+
+
 def _accept(
     progress: _Progress, start: int, outputs: Mapping[str, Array], *, allow_non_finite: bool
 ) -> None:
     rows = next(array.shape[0] for array in outputs.values())
-    progress.proven = True
     bad = np.zeros(rows, dtype=np.bool_) if allow_non_finite else non_finite_rows(outputs)
     if not bad.any():
         progress.answers.append(outputs)

@@ -11,16 +11,12 @@ from typing import Self
 from inference.admission import Admission, RetryTurns
 from inference.attempt import Attempts, Failed
 from inference.breaker import BreakerLimits
-from inference.errors import (
-    DeadlineExceeded,
-    InferenceError,
-    ModelNotReady,
-    PoolUnavailable,
-    ServerFault,
-)
+from inference.errors import InferenceError, ServerFault
 from inference.health import PoolHealth, ServerHealth
+from inference.pace import Pace
+from inference.placement import NoPlace, Placement, no_place
 from inference.retries import Course, RetryBudget, Step
-from inference.router import AllOpen, Exhausted, ModelKey, Router, RouterLimits, Ticket
+from inference.router import Router, RouterLimits
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.survey import Survey
@@ -49,18 +45,29 @@ class Pool:
         self._servers = tuple(servers)
         self._settings = settings
         self._clock = clock
-        self._random = random
         self._router = Router(len(self._servers), router_limits(settings), random=random)
         self._admission = Admission(self._router, clock=clock)
         budget = RetryBudget(
             fraction=settings.retry_budget_fraction, floor=settings.retry_budget_floor
         )
         self._turns = RetryTurns(budget)
+        self._pace = Pace(target_s=_prompt_s(settings), first_rows=settings.first_rows)
         self._attempts = Attempts(
-            self._servers, self._router, self._admission, settings, clock=clock
+            self._servers,
+            self._router,
+            self._admission,
+            self._pace,
+            settings,
+            clock=clock,
+            active=lambda: self._turns.active,
+        )
+        self._placement = Placement(
+            self._servers, self._admission, self._attempts, settings, clock=clock, random=random
         )
         self._survey = Survey(self._servers, settings)
-        self._watch = Watch(self._servers, self._router, self._admission, settings, clock=clock)
+        self._watch = Watch(
+            self._servers, self._router, self._admission, self._attempts, settings, clock=clock
+        )
         self._requests = 0
         self._retries = 0
         self._watcher: asyncio.Task[None] | None = None
@@ -95,14 +102,26 @@ class Pool:
     async def infer(self, request: InferRequest, *, deadline_s: float | None = None) -> InferAnswer:
         """Run one request on whichever server can.
 
-        `deadline_s` bounds everything, waiting and retries included (default: the settings'
-        `request_deadline_s`). Raises `PoolUnavailable` at once when every breaker is open,
-        else the last server's error. Safe to repeat: nothing is written anywhere.
+        `deadline_s` bounds everything, waiting and retries included. Without it the settings'
+        `request_deadline_s` does, but for waiting for a place while the pool answers others.
+        Raises `PoolUnavailable` at once when every breaker is open, `ServerSlow` when fewer rows
+        may be answered in time, else the last server's error. Safe to repeat: nothing is written
+        anywhere.
         """
         limit_s = self._settings.request_deadline_s if deadline_s is None else deadline_s
         self._requests += 1
         with self._turns.running():
-            return await self._follow(request, self._clock() + limit_s)
+            while True:
+                began = self._clock()
+                try:
+                    return await self._follow(request, began + limit_s)
+                except NoPlace:
+                    if deadline_s is not None or not self._attempts.answered_since(began):
+                        raise
+
+    def most_rows(self, model: str, version: str) -> int:
+        """Return the most rows of the model that will be answered in time, as far as is known."""
+        return self._pace.most_rows((model, version))
 
     async def ready(self, model: str, version: str, *, wait_s: float = 0.0) -> bool:
         """Say whether any server has the model ready, waiting for it up to `wait_s`."""
@@ -126,12 +145,9 @@ class Pool:
         """Return the digest of what the servers say of the model; raises as `signature`."""
         return await self._survey.metadata_digest(model, version)
 
-    def watch(self, model: str, version: str, canary: InferRequest | None = None) -> None:
-        """Probe the model on every server in the background, until the pool is closed.
-
-        With a `canary` the probe is a real inference: a server can say ready and hang.
-        """
-        self._watch.add((model, version), canary)
+    def watch(self, model: str, version: str) -> None:
+        """Probe the model on every server in the background, until the pool is closed."""
+        self._watch.add((model, version))
 
     def watch_servers(self) -> None:
         """Probe in the background whether the servers answer, until the pool is closed."""
@@ -171,14 +187,14 @@ class Pool:
 
     async def _follow(self, request: InferRequest, deadline: float) -> InferAnswer:
         """Try until there is an answer, or the course of the tries says to raise."""
-        course = Course(self._settings.max_attempts)
+        course = Course(self._settings.max_attempts, request.rows)
         avoid: set[int] = set()
         faulted: set[int] = set()
         error: InferenceError | None = None
         step = Step.SHIFT
         while True:
             async with self._turn(step, deadline, error):
-                ticket = await self._place(request, avoid, deadline, error)
+                ticket = await self._placement.find(request, avoid, deadline, error)
                 outcome = await self._attempts.make(ticket, request, deadline)
             if isinstance(outcome, InferAnswer):
                 self._attempts.blame(faulted - {ticket.server})
@@ -206,72 +222,11 @@ class Pool:
         try:
             await self._turns.take(wait_s=deadline - self._clock())
         except TimeoutError:
-            raise error or self._late() from error
+            raise error or no_place() from error
         try:
             yield
         finally:
             self._turns.give_back()
-
-    async def _place(
-        self,
-        request: InferRequest,
-        avoid: set[int],
-        deadline: float,
-        error: InferenceError | None,
-    ) -> Ticket:
-        """Wait for a place on a server that is fit for the request.
-
-        When every server was tried and failed, all may be tried again after a pause, except
-        where that would only double a server's work or where none has the model.
-        """
-        key = (request.model, request.version)
-        while True:
-            try:
-                choice = await self._admission.admit(
-                    key,
-                    avoid=frozenset(avoid),
-                    priority=request.priority,
-                    wait_s=deadline - self._clock(),
-                )
-            except TimeoutError:
-                raise error or self._late() from error
-            if isinstance(choice, Ticket):
-                if not choice.permit.probe or await self._attempts.probe(choice, key):
-                    return choice
-                continue
-            if isinstance(choice, Exhausted) and _may_repeat(choice, avoid, error):
-                await self._pause(deadline)
-                avoid.clear()
-                continue
-            raise self._no_server(choice, key, error) from error
-
-    async def _pause(self, deadline: float) -> None:
-        pause_s = self._settings.backoff_base_s * (1 + self._random())
-        await asyncio.sleep(min(pause_s, max(0.0, deadline - self._clock())))
-
-    def _no_server(
-        self, choice: AllOpen | Exhausted, key: ModelKey, error: InferenceError | None
-    ) -> InferenceError:
-        names = ", ".join(server.url for server in self._servers)
-        if isinstance(choice, Exhausted) and error is not None:
-            return error
-        if isinstance(choice, Exhausted) and choice.not_ready:
-            wanted = f"model {key[0]!r}" + (f" version {key[1]}" if key[1] else "")
-            return ModelNotReady(f"{wanted} is not ready on any of {names}")
-        return PoolUnavailable(
-            f"no server of the pool may be asked now ({names}); the next probe is due in "
-            f"{choice.retry_after_s:.1f} s" + (f"; last error: {error}" if error else ""),
-            retry_after_s=choice.retry_after_s,
-        )
-
-    @staticmethod
-    def _late() -> DeadlineExceeded:
-        return DeadlineExceeded("the request's deadline passed while it waited for a server")
-
-
-def _may_repeat(choice: Exhausted, avoid: set[int], error: InferenceError | None) -> bool:
-    lost = isinstance(error, DeadlineExceeded | ModelNotReady)
-    return bool(avoid) and not choice.not_ready and not lost
 
 
 def open_pool(settings: InferenceSettings) -> Pool:
@@ -296,4 +251,10 @@ def router_limits(settings: InferenceSettings) -> RouterLimits:
         backoff_base_s=settings.backoff_base_s,
         backoff_max_s=settings.backoff_max_s,
         not_ready_recheck_s=settings.not_ready_recheck_s,
+        slow_s=_prompt_s(settings),
     )
+
+
+def _prompt_s(settings: InferenceSettings) -> float:
+    """Return the time in which answers are aimed at; twice that is waited."""
+    return settings.attempt_timeout_s / 2

@@ -9,6 +9,7 @@ from inference.errors import (
     ModelNotReady,
     ServerFault,
     ServerOverloaded,
+    ServerSlow,
     ServerUnreachable,
 )
 
@@ -33,6 +34,8 @@ class Course:
 
     max_attempts: int
     """Tries that may be made, overloads not counted."""
+    rows: int
+    """Rows of the request."""
     attempts: int = 0
     """Tries that were made, overloads not counted."""
     faults: int = 0
@@ -43,9 +46,10 @@ class Course:
 
         The cases:
         1. overload: not a try, the server's window holds the load down; until the deadline
-        2. unreachable, late or not ready: elsewhere, as long as tries are left
-        3. a server's fault: elsewhere once; the second one says that the rows are the cause
-        4. everything else is permanent
+        2. a slow server: the caller asks for fewer rows; a single row waits for its turn again
+        3. unreachable, late or not ready: elsewhere, as long as tries are left
+        4. a server's fault: elsewhere once; the second one says that the rows are the cause
+        5. everything else is permanent
         """
         if isinstance(error, ServerOverloaded):
             return Step.SHIFT
@@ -53,6 +57,8 @@ class Course:
         self.faults += isinstance(error, ServerFault)
         if self.attempts >= self.max_attempts or self.faults >= _FAULTS_SHOWN:
             return Step.RAISE
+        if isinstance(error, ServerSlow):
+            return Step.RAISE if self.rows > 1 else Step.SHIFT
         retried = (ServerUnreachable, DeadlineExceeded, ModelNotReady, ServerFault)
         return Step.ELSEWHERE if isinstance(error, retried) else Step.RAISE
 

@@ -29,6 +29,8 @@ class RouterLimits:
     """Longest pause after an overload."""
     not_ready_recheck_s: float
     """How long a server is left out for a model it did not have ready."""
+    slow_s: float
+    """Longest time of an answer after which a server may be given more at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Ticket:
     """Leave of its breaker; `permit.probe` asks for readiness to be checked first."""
     sent_at: float
     """When the place was taken."""
+    depth: int
+    """Requests in flight to the server then, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Route:
     """End of the pause after an overload."""
     not_ready_until: dict[ModelKey, float] = field(default_factory=dict)
     """Models it did not have ready, each with when to ask again."""
+    silent: bool = False
+    """Whether it did not answer its last probe."""
 
 
 class Router:
@@ -104,7 +110,8 @@ class Router:
     A failure rate takes out at most half of the pool, never the last server: half-sick is
     better than none. Failures in a row open even the last breaker, because nothing answers
     there, so that callers hear `AllOpen` at once instead of waiting for one more time-out.
-    Until then, a server whose last request failed gets one at a time.
+    Until then, a server whose last request failed gets one at a time. A server that answers no
+    probe gets nothing while another one can be asked.
     """
 
     def __init__(self, servers: int, limits: RouterLimits, *, random: Callable[[], float]) -> None:
@@ -126,8 +133,10 @@ class Router:
         4. every breaker is open
         5. only avoided servers, or ones without the model, are left
         """
+        heard = self._heard(model, now)
         asked = [index for index in range(len(self.routes)) if index not in avoid]
-        serving = [index for index in asked if self._serves(index, model, now)]
+        audible = [index for index in asked if not (heard and self.routes[index].silent)]
+        serving = [index for index in audible if self._serves(index, model, now)]
         candidates = [index for index in serving if self._allows(index, now)]
         due = [i for i in candidates if self.routes[i].breaker.state(now) is State.HALF_OPEN]
         roomy = due[:1] or [index for index in candidates if self._has_room(index, now)]
@@ -145,9 +154,11 @@ class Router:
         route = self.routes[ticket.server]
         spare = self._must_spare(ticket.server, now)
         if verdict is Verdict.SUCCESS:
-            route.window.answered(outstanding=route.outstanding)
+            took_s = now - ticket.sent_at
+            if took_s <= self._limits.slow_s:
+                route.window.answered(outstanding=route.outstanding)
             route.overloads = 0
-            self._observe(route, now - ticket.sent_at, now)
+            self._observe(route, took_s, now)
         elif verdict is Verdict.FAILURE:
             self._observe_at_least(route, now - ticket.sent_at, now)
         route.outstanding -= 1
@@ -166,6 +177,18 @@ class Router:
         route.overloads += 1
         self.done(ticket, Verdict.ALIVE, now)
 
+    def slow(self, ticket: Ticket, now: float) -> None:
+        """Note that a server that lives did not answer in time: it gets less, and no blame."""
+        route = self.routes[ticket.server]
+        route.window.overloaded(sent_at=ticket.sent_at, now=now)
+        self._observe_at_least(route, now - ticket.sent_at, now)
+        self.done(ticket, Verdict.UNKNOWN, now)
+
+    def can_spare(self, server: int, model: ModelKey, now: float) -> bool:
+        """Say whether another server that answers probes is asked for the model."""
+        others = self._heard(model, now) - {server}
+        return any(self.routes[index].breaker.state(now) is State.CLOSED for index in others)
+
     def blame(self, server: int, now: float) -> None:
         """Count a fault against a server, because another one did what it could not."""
         self.routes[server].breaker.blame(now, spare=self._must_spare(server, now))
@@ -177,6 +200,14 @@ class Router:
         else:
             until = now + self._limits.not_ready_recheck_s
             self.routes[server].not_ready_until[model] = until
+
+    def _heard(self, model: ModelKey, now: float) -> set[int]:
+        """Return the servers that answer probes, serve the model and are not left alone."""
+        return {
+            index
+            for index, route in enumerate(self.routes)
+            if not (route.silent or self._is_open(route, now)) and self._serves(index, model, now)
+        }
 
     def _serves(self, index: int, model: ModelKey, now: float) -> bool:
         return self.routes[index].not_ready_until.get(model, -math.inf) <= now
@@ -212,7 +243,7 @@ class Router:
     def _take(self, index: int, now: float) -> Ticket:
         route = self.routes[index]
         route.outstanding += 1
-        return Ticket(index, route.breaker.enter(now), now)
+        return Ticket(index, route.breaker.enter(now), now, route.outstanding)
 
     def _least_loaded(self, indexes: Sequence[int], now: float) -> int:
         known = [route.ewma_s for route in self.routes if route.ewma_s > 0]

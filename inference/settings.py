@@ -26,11 +26,15 @@ class InferenceSettings(BaseSettings):
     found out when they cannot map it; to be switched off where /dev/shm is tiny."""
 
     attempt_timeout_s: float = Field(default=30.0, gt=0)
-    """Longest wait for one answer: many times what a microbatch takes, yet short enough that a
-    stuck server is found out within a shard."""
+    """Longest wait for one answer: many times what a row takes, yet short enough that a stuck
+    server is found out within a shard. Requests are cut to what is answered in half of it."""
+    first_rows: int = Field(default=64, ge=1)
+    """Most rows of a request to a model of which nothing is known: the cost of one is all that a
+    fast model loses by it, and a model of 2 rows a second answers them in time."""
     request_deadline_s: float = Field(default=120.0, gt=0)
     """Longest time for a request with its queueing, backing off and retries: room for three
-    time-outs with waits between."""
+    time-outs with waits between. A row of a dataset waits for its turn as long as others get
+    answers."""
     probe_timeout_s: float = Field(default=2.0, gt=0)
     """Longest wait for a readiness answer, which takes a healthy server milliseconds."""
     probe_interval_s: float = Field(default=1.0, gt=0)

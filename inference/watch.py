@@ -4,19 +4,25 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from inference.admission import Admission
+from inference.attempt import Attempts
 from inference.breaker import State
-from inference.errors import InferenceError
 from inference.router import ModelKey, Router
 from inference.server import Server
 from inference.settings import InferenceSettings
-from inference.tensors import InferRequest
 
 _LIVENESS: ModelKey = ("", "")
 """Stands for no model: the server itself."""
+_MISSED_PROBES = 2
+"""Probes without an answer after which requests in flight are given up: one may be lost while
+either side is busy."""
 
 
 class Watch:
     """Keep the router told of which server has which model ready.
+
+    A server that answers no probe gets no requests while another one can be asked; when it
+    misses the next probe as well, what it has in flight is given up, to be asked for there. The
+    last server keeps both: its answers may still come, and a request ends at its own time limit.
 
     A server whose breaker is open and that is seen to come back (away at one probe, ready at
     a later one) may be tried at once, as Envoy un-ejects; one that says ready all along but
@@ -28,6 +34,7 @@ class Watch:
         servers: Sequence[Server],
         router: Router,
         admission: Admission,
+        attempts: Attempts,
         settings: InferenceSettings,
         *,
         clock: Callable[[], float],
@@ -35,14 +42,16 @@ class Watch:
         self._servers = servers
         self._router = router
         self._admission = admission
+        self._attempts = attempts
         self._settings = settings
         self._clock = clock
-        self._watched: dict[ModelKey, InferRequest | None] = {}
+        self._watched: dict[ModelKey, None] = {}
         self._away: set[tuple[int, ModelKey]] = set()
+        self._missed = [0] * len(servers)
 
-    def add(self, key: ModelKey, canary: InferRequest | None) -> None:
-        """Probe the model from now on; a canary makes the probe a real inference."""
-        self._watched[key] = canary
+    def add(self, key: ModelKey) -> None:
+        """Probe the model from now on."""
+        self._watched[key] = None
 
     def add_servers(self) -> None:
         """Probe whether the servers answer at all, whatever they serve."""
@@ -69,26 +78,16 @@ class Watch:
         if key == _LIVENESS:
             ready = live = await server.live()
         else:
-            ready = await server.model_ready(*key) and await self._sings(index, key)
-            live = ready or await server.live()
-        self._note(index, key, ready=ready, live=live)
+            # At once: each takes the whole wait where nothing answers.
+            ready, live = await asyncio.gather(server.model_ready(*key), server.live())
+        self._note(index, key, ready=ready, live=ready or live)
         return ready
-
-    async def _sings(self, index: int, key: ModelKey) -> bool:
-        """Run the model's canary, where there is one."""
-        canary = self._watched.get(key)
-        if canary is None:
-            return True
-        try:
-            await self._servers[index].infer(canary, timeout_s=self._settings.probe_timeout_s)
-        except InferenceError:
-            return False
-        return True
 
     def _note(self, index: int, key: ModelKey, *, ready: bool, live: bool) -> None:
         """Tell the router: ready, live without the model, or away, which counts as a failure."""
         now = self._clock()
         breaker = self._router.routes[index].breaker
+        self._note_silence(index, key, now, silent=not live)
         if not ready:
             self._away.add((index, key))
             if live:
@@ -100,3 +99,12 @@ class Watch:
         if (index, key) in self._away and breaker.state(now) is State.OPEN:
             breaker.back(now)
         self._away.discard((index, key))
+
+    def _note_silence(self, index: int, key: ModelKey, now: float, *, silent: bool) -> None:
+        # Only of what is asked again: nothing else would take the mark back.
+        if key not in self._watched:
+            return
+        self._router.routes[index].silent = silent
+        self._missed[index] = self._missed[index] + 1 if silent else 0
+        if self._missed[index] >= _MISSED_PROBES and self._router.can_spare(index, key, now):
+            self._attempts.give_up(index)

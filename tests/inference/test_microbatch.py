@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from inference import errors
 from inference.microbatch import RejectedRow, RowsAnswer, TooManyRejected, infer_rows
+from inference.proof import Proof
 from inference.tensors import InferAnswer, InferRequest
 from registry.domain import Signature, TensorSpec
 
@@ -24,9 +25,14 @@ class Doubles:
 
     def __init__(self, *, fits: int = 10**9) -> None:
         self.fits = fits
+        self.in_time = 10**9
         self.sent: list[int] = []
         self.broken: errors.InferenceError | None = None
         self.distort: Callable[[np.ndarray], np.ndarray] = lambda y: y
+
+    def most_rows(self, model: str, version: str) -> int:
+        """Return what is known of the pace."""
+        return self.in_time
 
     async def infer(self, request: InferRequest) -> InferAnswer:
         """Answer `y = 2 x`; NaN where asked."""
@@ -50,6 +56,7 @@ async def score(
     max_rejected: int | None = None,
     allow_non_finite: bool = False,
     signature: Signature = SIGNATURE,
+    proof: Proof | None = None,
 ) -> RowsAnswer:
     """Score one column of numbers."""
     x = np.array(values, dtype=np.float32).reshape(-1, 1)
@@ -59,6 +66,7 @@ async def score(
         signature=signature,
         max_rejected=max_rejected,
         allow_non_finite=allow_non_finite,
+        proof=proof or Proof(),
     )
 
 

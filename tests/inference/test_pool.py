@@ -395,21 +395,6 @@ async def test_a_watched_server_that_comes_back_is_used_before_its_time_is_over(
         await pool.infer(request())
 
 
-async def test_a_canary_finds_a_server_that_says_ready_and_hangs() -> None:
-    """Healthy but stuck: no request is spent on finding out."""
-    made = servers(2)
-    made[0].stuck = True
-    settings = QUICK.model_copy(update={"probe_timeout_s": 0.02})
-    async with Pool(made, settings) as pool:
-        pool.watch("faulty", "1", canary=request())
-        await asyncio.sleep(0.1)
-        probes = len(made[0].asked)
-        assert probes >= 1
-        started = time.monotonic()
-        await asyncio.gather(*(pool.infer(request()) for _ in range(5)))
-        assert time.monotonic() - started < 0.1
-
-
 async def test_the_signature_must_be_the_same_on_every_server() -> None:
     """A pool whose servers differ would score rows by chance."""
     made = servers(2)

@@ -13,6 +13,7 @@ from inference import errors
 from inference.breaker import State
 from inference.microbatch import infer_rows
 from inference.pool import Pool, open_pool
+from inference.proof import Proof
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest
 from tests.conftest import MODELS
@@ -121,6 +122,7 @@ async def test_with_only_a_broken_server_no_row_is_blamed(
                 signature=signature,
                 max_rejected=None,
                 allow_non_finite=False,
+                proof=Proof(),
             )
         assert breakers(pool) == [State.CLOSED]
 
@@ -137,6 +139,7 @@ async def test_a_row_that_breaks_every_server_is_found_by_halving(
             signature=signature,
             max_rejected=1,
             allow_non_finite=False,
+            proof=Proof(),
         )
         assert answer.accepted.tolist() == [True, True, False, True]
         assert answer.outputs["y"].ravel().tolist() == [2, 4, 8]

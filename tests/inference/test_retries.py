@@ -16,6 +16,7 @@ from inference.retries import Course, RetryBudget, Step
         (errors.ModelNotReady, [Step.ELSEWHERE, Step.ELSEWHERE, Step.RAISE]),
         (errors.ServerFault, [Step.ELSEWHERE, Step.RAISE]),
         (errors.ServerOverloaded, [Step.SHIFT] * 5),
+        (errors.ServerSlow, [Step.RAISE]),
         (errors.RequestRejected, [Step.RAISE]),
         (errors.MicrobatchTooLarge, [Step.RAISE]),
         (errors.ContractViolation, [Step.RAISE]),
@@ -23,8 +24,15 @@ from inference.retries import Course, RetryBudget, Step
 )
 def test_each_error_has_its_course(kind: type[errors.InferenceError], steps: list[Step]) -> None:
     """Transient errors go elsewhere, faults once, overloads wait, the rest is permanent."""
-    course = Course(max_attempts=3)
+    course = Course(max_attempts=3, rows=2)
     assert [course.after(kind("failed")) for _ in steps] == steps
+
+
+def test_a_single_row_waits_for_its_turn_on_a_slow_server_again() -> None:
+    """There is nothing smaller to ask for; each time is a try."""
+    course = Course(max_attempts=3, rows=1)
+    steps = [course.after(errors.ServerSlow("late")) for _ in range(3)]
+    assert steps == [Step.SHIFT, Step.SHIFT, Step.RAISE]
 
 
 @given(st.integers(0, 500), st.integers(0, 200))

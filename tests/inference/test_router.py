@@ -22,6 +22,7 @@ LIMITS = RouterLimits(
     backoff_base_s=0.1,
     backoff_max_s=2.0,
     not_ready_recheck_s=1.0,
+    slow_s=15.0,
 )
 
 
