@@ -1,4 +1,4 @@
-"""Let what is nearly done be finished when Ctrl-C is pressed."""
+"""Answer Ctrl-C at once, and let what is nearly done be finished."""
 
 import os
 import signal
@@ -6,8 +6,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_WORDS = b"finishing; Ctrl-C again stops at once\n"
+_STOPPING = b"stopping\xe2\x80\xa6\n"
+_FINISHING = b"finishing; Ctrl-C again stops at once\n"
 _STDERR = 2
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Say that the first Ctrl-C inside the block was heard, then do what it did outside.
+
+    To be used in the main thread; inside an event loop, so that the loop's own handler is kept.
+    """
+    outside = signal.getsignal(signal.SIGINT)
+    if not callable(outside):  # ignored, as in a background shell
+        yield
+        return
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, outside)
+        os.write(_STDERR, _STOPPING)  # a stream may be in the middle of something
+        outside(number, frame)
+
+    signal.signal(signal.SIGINT, tell)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is tell:
+            signal.signal(signal.SIGINT, outside)
 
 
 @contextmanager
@@ -28,7 +53,7 @@ def finishing() -> Iterator[Callable[[], None]]:
 
     def let_pass(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, outside)
-        os.write(_STDERR, _WORDS)  # a stream may be in the middle of something
+        os.write(_STDERR, _FINISHING)
 
     try:
         yield begin

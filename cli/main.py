@@ -1,12 +1,11 @@
 """Offer the platform as one command, `nightshift`."""
 
-import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -14,25 +13,13 @@ from typer.exceptions import TyperException
 
 from cli import db, models
 from cli.demo import demo
+from cli.failures import failure_words
+from cli.local import run_servers
 from cli.score import score
 from cli.serve import serve
 
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as shells expect it."""
-_REMEDIES = {
-    errno.EACCES: "allow your user to use it, or choose another place",
-    errno.EADDRINUSE: "choose another port, or stop the program that listens there",
-    errno.ECONNREFUSED: "start the server, or correct its address",
-    errno.EDQUOT: "free some of your quota, then run the command again",
-    errno.EISDIR: "name a file, not a folder",
-    errno.EMFILE: "raise the limit of open files (ulimit -n), then run the command again",
-    errno.ENOENT: "check the path; if another program removed it, run the command again",
-    errno.ENOSPC: "free some space, then run the command again",
-    errno.ENOTDIR: "a part of the path is a file: choose another path",
-    errno.EPERM: "allow your user to use it, or choose another place",
-    errno.EROFS: "choose a place that can be written to",
-}
-"""What a person can do about what the operating system says."""
 
 
 class Edge(TyperGroup):
@@ -67,13 +54,14 @@ class Edge(TyperGroup):
     # Typer's own context class is private; the public one is its subclass.
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         """Run the command."""
+        _warn_of_unknown_variables()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             typer.echo("interrupted: run the same command again, it continues", err=True)
             raise typer.Exit(INTERRUPTED_STATUS) from None
         except Exception as error:  # the process edge: faults in the program are raised again
-            words = _words(error)
+            words = failure_words(error)
             if words is None:
                 raise
             typer.echo(f"error: {words}", err=True)
@@ -92,6 +80,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(score)
 app.command()(serve)
+app.command("servers")(run_servers)
 app.add_typer(db.app, name="db")
 app.add_typer(models.app, name="models")
 
@@ -99,12 +88,9 @@ app.add_typer(models.app, name="models")
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    from telemetry.version import platform_version
 
-    try:
-        typer.echo(f"nightshift {version('nightshift')}")
-    except PackageNotFoundError:
-        typer.echo("nightshift (not installed: run from its source folder)")
+    typer.echo(f"nightshift {platform_version()}")
     raise typer.Exit
 
 
@@ -120,6 +106,16 @@ def nightshift(
     """Score Parquet datasets with pools of Triton servers."""
 
 
+def _warn_of_unknown_variables() -> None:
+    """Tell of a misspelt setting, which would have no effect otherwise."""
+    if not any(name.startswith("NIGHTSHIFT_") for name in os.environ):
+        return  # help shows at once
+    from cli.variables import unknown_variables
+
+    for line in unknown_variables():
+        typer.echo(f"warning: {line}", err=True)
+
+
 def _usage_words(error: TyperException) -> str:
     """Say in one line what was not understood, with the command that explains it."""
     told = error.format_message()
@@ -129,82 +125,6 @@ def _usage_words(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (see `{context.command_path} --help`)" if context is not None else ""
     return f"error: {told[:1].lower()}{told[1:]}{hint}"
-
-
-def _words(error: BaseException) -> str | None:
-    """Return one line for an error that a person can act on; None for a fault in the program."""
-    from pydantic import ValidationError
-
-    found = next((leaf for leaf in _leaves(error) if isinstance(leaf, _expected_errors())), None)
-    if found is None:
-        return None
-    if isinstance(found, ValidationError):
-        return _validation_words(found.title, [(e["loc"], e["msg"]) for e in found.errors()])
-    if isinstance(found, OSError):
-        return None if found.errno == errno.EPIPE else _system_words(found)
-    return " ".join(str(found).split()) or type(found).__name__
-
-
-def _system_words(error: OSError) -> str:
-    """Name the file where the system named one, say why it was refused, then what to do."""
-    told = " ".join((error.strerror or str(error)).split()) or type(error).__name__
-    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
-    place = " → ".join(" ".join(name.split()) for name in names)
-    unknown = "check that path and its disk" if place else "run the command again"
-    remedy = _REMEDIES.get(error.errno or 0, unknown)
-    return ": ".join([place, told, remedy] if place else [told, remedy])
-
-
-def _is_path(name: object) -> TypeGuard[str | bytes]:
-    # It may also be the number of an open file.
-    return isinstance(name, str | bytes)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """Return the error itself, or those that a task group gathered."""
-    if not isinstance(error, BaseExceptionGroup):
-        yield error
-        return
-    for inner in error.exceptions:
-        yield from _leaves(inner)
-
-
-def _expected_errors() -> tuple[type[Exception], ...]:
-    # Imported here because only a failed command needs them, and help must show at once.
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    from api.gateway.boot import UnsafeConfiguration
-    from cli.demo import DemoFailed
-    from cli.stack.errors import StackError
-    from flows.errors import JobError
-    from flows.shards.column_errors import MappingError
-    from flows.shards.errors import ShardError
-    from inference.errors import InferenceError
-    from registry.domain import InvalidName
-    from registry.errors import RegistryError
-
-    return (
-        DemoFailed,
-        InferenceError,
-        InvalidName,
-        JobError,
-        MappingError,
-        OSError,
-        RegistryError,
-        SettingsError,
-        ShardError,
-        StackError,
-        UnsafeConfiguration,
-        ValidationError,
-    )
-
-
-def _validation_words(title: str, problems: list[tuple[tuple[int | str, ...], str]]) -> str:
-    """Name each field at fault, without its value: it may be a secret."""
-    told = "; ".join(f"{'.'.join(map(str, place)) or title}: {words}" for place, words in problems)
-    kind = "setting NIGHTSHIFT_*" if title.endswith("Settings") else title
-    return f"{kind} is not valid: {told}"
 
 
 def main() -> None:

@@ -2,36 +2,53 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 
 from rich.console import Console
 
 from cli import report_view
 from cli.catalog import opened_catalog
-from cli.interrupts import finishing
+from cli.interrupts import finishing, telling
 from cli.progress import shown
-from cli.servers import servers
+from cli.servers import missing_servers, servers
 from cli.settings import LocalSettings
-from flows.planning import check_job
+from flows.planning import JobPlan, plan_ahead
 from flows.progress import Snapshot, observed_by
+from flows.published import tell_published
 from flows.report_data import JobReport
+from flows.shards.claim import withdraw_claim
+from flows.shards.errors import StoreError
 from flows.shards.settings import S3Settings, ShardSettings
 from inference.jobs import BatchJob
 from registry.domain import ModelRef, ModelVersion
+
+_MOST_FILES_AHEAD = 1000
+"""Files whose footers are read before there are servers: a second at most."""
 
 
 def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
     """Score the dataset, with local servers where none are configured; raises the job's error.
 
-    What can be known without a server is checked before one is started, which takes seconds. Once
-    the scores are being published, Ctrl-C does not keep the result from being told.
+    What can be known without a server is checked before one is started, which takes seconds; a
+    job that is published already needs none. Once the scores are being published, Ctrl-C does not
+    keep the result from being told.
     """
     console = Console()
     model = _resolved(job)
-    check_job(job, model, files=ShardSettings(), s3=S3Settings())
+    files, now = ShardSettings(), datetime.now(UTC)
+    plan = plan_ahead(
+        job, model, files=files, s3=S3Settings(), now=now, most_files=_MOST_FILES_AHEAD
+    )
+    if plan is not None:
+        told = tell_published(job, model, plan, now=now, threads=files.footer_threads)
+        if told is not None:
+            report_view.show(told, console, elapsed_s=0.0)
+            return told
     report: JobReport | None = None
     try:
-        with finishing() as begin, started(console, local, models=[model.served_name]):
+        models = [model.served_name]
+        with _given_up(plan), finishing() as begin, started(console, local, models=models):
             report = run_job(job, console, at_publication=begin)
     except KeyboardInterrupt:
         if report is None:
@@ -40,12 +57,29 @@ def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
 
 
 @contextmanager
+def _given_up(plan: JobPlan | None) -> Iterator[None]:
+    """Give the planned output up when the block fails before anything was committed there."""
+    try:
+        yield
+    except BaseException:
+        if plan is not None:
+            with suppress(StoreError):  # the person is told what came first
+                withdraw_claim(plan.output, plan.fingerprint)
+        raise
+
+
+@contextmanager
 def started(
     console: Console, local: LocalSettings, *, models: list[str]
 ) -> Iterator[tuple[str, ...]]:
     """Start the servers that are not configured, saying so; gives Triton's addresses."""
-    with console.status("starting servers") as status, servers(local, models=models) as urls:
-        status.stop()
+    missing = missing_servers()
+    words = f"starting {' and '.join(missing)}"
+    with ExitStack() as stack:
+        with telling(), console.status(words) if missing else nullcontext():
+            if missing and not console.is_terminal:
+                console.print(words)
+            urls = stack.enter_context(servers(local, models=models))
         yield urls
 
 
@@ -61,9 +95,14 @@ def run_job(
     from flows.launch import run_here
 
     began = time.monotonic()
-    with shown(console) as show:
+    with shown(console) as show, ExitStack() as stack:
+        running = False
 
         def observe(snapshot: Snapshot) -> None:
+            nonlocal running
+            if not running:  # the flow's event loop has its own handler of Ctrl-C by now
+                running = True
+                stack.enter_context(telling())
             if snapshot.phase == "publish":
                 at_publication()
             show(snapshot)

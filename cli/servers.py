@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+from cli.configured import check_prefect, check_triton
 from cli.settings import LocalSettings
 from cli.stack.prefect_server import LocalPrefect
 from cli.stack.triton import LocalTriton
@@ -17,10 +18,15 @@ def servers(local: LocalSettings, *, models: Sequence[str]) -> Iterator[tuple[st
 
     Yields the addresses of the Triton servers; one that is started here loads `models`. The
     environment of this process names all servers during the block, so Prefect must not have been
-    imported before. Raises `StackError`.
+    imported before. Configured servers are looked for before others are started. Raises
+    `StackError`.
     """
     urls = os.environ.get("NIGHTSHIFT_TRITON_URLS")
     api = os.environ.get("PREFECT_API_URL")
+    if urls is not None:
+        check_triton(InferenceSettings().triton_urls)
+    if api is not None:
+        check_prefect(api)
     before = dict(os.environ)
     with ExitStack() as stack, ThreadPoolExecutor() as threads:
         # Both take seconds, most of them waiting; each is stopped if the other fails.
@@ -47,13 +53,20 @@ def servers(local: LocalSettings, *, models: Sequence[str]) -> Iterator[tuple[st
             os.environ.update(before)
 
 
+def missing_servers() -> list[str]:
+    """Return the names of the servers that `servers` would start."""
+    wanted = {"Triton": "NIGHTSHIFT_TRITON_URLS", "Prefect": "PREFECT_API_URL"}
+    return [name for name, setting in wanted.items() if setting not in os.environ]
+
+
 @contextmanager
 def triton_urls(settings: InferenceSettings, local: LocalSettings) -> Iterator[tuple[str, ...]]:
     """Give the addresses of the configured servers, or of one that runs as long as the block.
 
-    Raises `StackError` when that one cannot be started.
+    Raises `StackError` when one of those does not answer, or that one cannot be started.
     """
     if "triton_urls" in settings.model_fields_set:
+        check_triton(settings.triton_urls, every=True)
         yield settings.triton_urls
         return
     with local_triton(local, models=()) as server:
@@ -68,6 +81,8 @@ def local_triton(local: LocalSettings, *, models: Sequence[str]) -> LocalTriton:
         local.triton_env_dir,
         models=models,
         state_dir=local.servers_dir,
+        # It keeps nothing: nobody waits the seconds that it takes to end in order.
+        grace_s=0,
     )
 
 

@@ -2,7 +2,8 @@
 
 JobError
 ├── BudgetExceeded      more rows went to the quarantine than the job allows
-└── JobUnfinished       the pool stayed away; what was committed is kept, run the job again
+├── JobUnfinished       the pool stayed away; what was committed is kept, run the job again
+└── PrefectAway         Prefect's server stopped answering; the same
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,10 @@ class BudgetExceeded(JobError):
 
     def __init__(self, *, quarantined: int, allowed: int, reasons: Sequence[str]) -> None:
         named = "; ".join(reasons) or "no reason was given"
-        limit = "no row may be quarantined" if allowed == 0 else f"{allowed:,} rows may be"
+        rows = "1 row" if quarantined == 1 else f"{quarantined:,} rows"
+        limit = "none" if allowed == 0 else f"{allowed:,}"
         super().__init__(
-            f"at least {quarantined:,} rows cannot be scored and {limit} ({named}): "
+            f"at least {rows} cannot be scored ({named}), while the job allows {limit}: "
             "mend the rows, or allow more with --max-quarantined 5% (or a number of rows)"
         )
         self.quarantined = quarantined
@@ -35,3 +37,14 @@ class JobUnfinished(JobError):
             "kept: run the same job again when the servers are back and it continues"
         )
         self.shards_left = shards_left
+
+
+class PrefectAway(JobError):
+    """Prefect's server does not answer any more."""
+
+    def __init__(self, api_url: str, cause: str) -> None:
+        super().__init__(
+            f"Prefect's server at {api_url} does not answer any more ({cause}); what is done is "
+            "kept: start it, then run the same job again and it continues"
+        )
+        self.api_url = api_url

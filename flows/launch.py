@@ -2,10 +2,13 @@
 
 import asyncio
 
+import httpx
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogHandler
+from prefect.settings import get_current_settings
 
 from flows.batch_inference import batch_inference
+from flows.errors import PrefectAway
 from flows.report_data import JobReport
 from inference.jobs import BatchJob
 
@@ -16,9 +19,14 @@ _DRAIN_S = 10.0
 def run_here(job: BatchJob) -> JobReport:
     """Score the dataset; return when Prefect's server has been told all of it.
 
-    Prefect sends logs and events in the background, and would look for its server at exit.
+    Prefect sends logs and events in the background, and would look for its server at exit. Raises
+    as the flow does, and `PrefectAway`.
     """
-    return asyncio.run(_run(job))
+    try:
+        return asyncio.run(_run(job))
+    except httpx.TransportError as error:
+        url = get_current_settings().api.url or "its address"
+        raise PrefectAway(url, str(error) or type(error).__name__) from error
 
 
 async def _run(job: BatchJob) -> JobReport:

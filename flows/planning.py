@@ -7,6 +7,7 @@ from datetime import datetime
 from flows.shards.claim import Claim, claim_output
 from flows.shards.commit import PartRecord
 from flows.shards.dataset import Dataset, open_dataset
+from flows.shards.errors import OutputNotWritable
 from flows.shards.fingerprint import Fingerprint, ModelIdentity, fingerprint_of
 from flows.shards.manifest import Cut
 from flows.shards.mapping import Mapping, compile_mapping
@@ -54,14 +55,30 @@ class JobPlan:
         return sum(shard.rows for shard in self.shards)
 
 
-def check_job(job: BatchJob, model: ModelVersion, *, files: ShardSettings, s3: S3Settings) -> None:
-    """Look whether the job can be planned, as far as a listing and one footer tell.
+def plan_ahead(
+    job: BatchJob,
+    model: ModelVersion,
+    *,
+    files: ShardSettings,
+    s3: S3Settings,
+    now: datetime,
+    most_files: int,
+) -> JobPlan | None:
+    """Plan the job before there are servers, unless its dataset has more than `most_files`.
 
-    So that nobody waits for servers to hear of a wrong path or column. Blocks; writes nothing.
-    Raises as `plan_job`, which looks at every file and at the output.
+    So that nobody waits for servers to hear of a wrong path, a broken file or an occupied output.
+    None, with as much looked at as that many footers tell, when there are more. Blocks. Raises as
+    `plan_job`, and claims the output as it does; `withdraw_claim` gives it up.
     """
-    open_store(job.output, s3)
-    _mapping(job, model, open_dataset(job.input, s3, files, most_files=1))
+    output = open_store(job.output, s3)
+    dataset = open_dataset(job.input, s3, files, most_files=most_files + 1)
+    if len(dataset.files) <= most_files:
+        return _planned(job, model, dataset, files=files, s3=s3, now=now)
+    _mapping(job, model, dataset)
+    probe = output.probe()
+    if not probe.writable:
+        raise OutputNotWritable(output.uri, probe.detail)
+    return None
 
 
 def _mapping(job: BatchJob, model: ModelVersion, dataset: Dataset) -> Mapping:
@@ -92,6 +109,18 @@ def plan_job(
     a `MappingError`.
     """
     dataset = open_dataset(job.input, s3, files)
+    return _planned(job, model, dataset, files=files, s3=s3, now=now)
+
+
+def _planned(
+    job: BatchJob,
+    model: ModelVersion,
+    dataset: Dataset,
+    *,
+    files: ShardSettings,
+    s3: S3Settings,
+    now: datetime,
+) -> JobPlan:
     mapping = _mapping(job, model, dataset)
     read = dataset.input_files(mapping.read_columns)
     fingerprint = fingerprint_of(

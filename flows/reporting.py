@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from flows.bottleneck import Work
 from flows.planning import JobPlan
@@ -15,10 +15,11 @@ from flows.shards.commit import Adopted, Committed
 from flows.shards.manifest import Manifest
 from inference.jobs import BatchJob
 from registry.domain import ModelVersion
+from telemetry.version import platform_version
 
 REPORT_KEY = "_report.html"
 """Beside the manifest. Without the underscore, readers of a folder of Parquet files stumble."""
-_PROGRAMS = ("nightshift", "prefect", "tritonclient", "pyarrow", "numpy")
+_PROGRAMS = ("prefect", "tritonclient", "pyarrow", "numpy")
 _WEAK_STORE = (
     "The output's store ignores conditional writes. Every part still holds the right rows, each "
     "once; but a late attempt may have overwritten a part with its own copy of the same rows."
@@ -123,10 +124,5 @@ def _notes(done: FinishedJob) -> Iterator[str]:
 
 def _versions() -> dict[str, str]:
     """Return the versions of the programs that this process scores with."""
-    found = {"Python": platform.python_version()}
-    for program in _PROGRAMS:
-        try:
-            found[program] = version(program)
-        except PackageNotFoundError:
-            continue  # run from a source folder that is not installed
-    return found
+    found = {"Python": platform.python_version(), "nightshift": platform_version()}
+    return found | {program: version(program) for program in _PROGRAMS}

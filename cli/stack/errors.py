@@ -1,18 +1,21 @@
-"""The errors of the local servers, each one line with the remedy.
+"""The errors of the servers that a command uses, each one line with the remedy.
 
 StackError
 ├── PortTaken         a port that was asked for is in use
 ├── CannotListen      an address that was asked for cannot be listened on
 ├── ServerEnded       the server ended before it was ready
 ├── ServerNotReady    the server did not become ready in time
-└── SetUpMissing      an environment that `make` builds is not there
+├── SetUpMissing      an environment that `make` builds is not there
+├── NothingToServe    no model lies where a server would look for it
+├── WrongAddress      a setting holds something else than a server's address
+└── NotAnswering      a server that a setting names does not answer
 """
 
 from pathlib import Path
 
 
 class StackError(Exception):
-    """A local server that cannot be used."""
+    """A server that cannot be used."""
 
 
 class PortTaken(StackError):
@@ -58,3 +61,33 @@ class ServerNotReady(StackError):
 
 class SetUpMissing(StackError):
     """An environment that `make` builds is not there."""
+
+
+class NothingToServe(StackError):
+    """No model lies where a server would look for it."""
+
+    def __init__(self, repository: Path) -> None:
+        super().__init__(
+            f"no registered model with an alias lies in {repository}: register one with "
+            "`nightshift models register NAME --onnx FILE --alias champion`, or name it: NAME@1"
+        )
+
+
+class WrongAddress(StackError):
+    """A setting holds something else than the address of a server."""
+
+    def __init__(self, setting: str, found: str, form: str) -> None:
+        super().__init__(f"{setting} names {found!r}, which is no such server: write {form}")
+        self.setting = setting
+        """The environment variable."""
+
+
+class NotAnswering(StackError):
+    """A server that a setting names does not answer."""
+
+    def __init__(self, name: str, places: str, setting: str, otherwise: str) -> None:
+        super().__init__(
+            f"no server answers for {name} at {places}: start it, correct {setting}, or {otherwise}"
+        )
+        self.setting = setting
+        """The environment variable."""

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from cli.interrupts import finishing
+from cli.interrupts import finishing, telling
 
 
 def press() -> None:
@@ -35,3 +35,27 @@ def test_after_the_block_it_is_as_before() -> None:
     with finishing() as begin:
         begin()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_first_is_answered_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """Then it does what it did outside, as does every other one."""
+    before = signal.getsignal(signal.SIGINT)
+    with telling():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                press()
+        assert capfd.readouterr().err == "stopping…\n"
+    with telling():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_where_it_is_ignored_it_stays_so() -> None:
+    """As in a background shell."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with telling():
+            press()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

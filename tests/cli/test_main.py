@@ -81,7 +81,7 @@ def expected_failures() -> Iterator[tuple[BaseException, str]]:
     )
     yield (
         caught(lambda: RegistrySettings(database_busy_timeout_s=-1)),
-        "setting NIGHTSHIFT_* is not valid: database_busy_timeout_s: Input should be greater",
+        "NIGHTSHIFT_DATABASE_BUSY_TIMEOUT_S: Input should be greater",
     )
     yield (
         caught(Named.model_validate, {"name": 1}),

@@ -170,7 +170,11 @@ def test_jobs_that_cannot_be_done(
         (["--input", "nowhere"], "no such input"),
         (["--input", "empty"], "empty dataset"),
         (["--columns", "x=y"], "no column 'y'"),
+        (["--input", "half"], "corrupt Parquet footer"),
+        (["--input", "mixed"], "schema drift"),
         (["--output", "gs://x/y"], "s3://bucket/prefix"),
+        (["--output", "file"], "output not writable"),
+        (["--output", "mine"], "output occupied"),
         (["--model", "flight@champion"], "unknown model 'flight'"),
         ([], "no Triton in"),
     ],
@@ -183,7 +187,30 @@ def test_mistakes_are_told_before_a_server_is_started(
     (workplace.folder / "empty").mkdir()
     monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS")
     monkeypatch.setenv("NIGHTSHIFT_TRITON_ENV", str(workplace.folder / "nothing"))
+    (workplace.folder / "file").write_text("in the way")
+    numbers(workplace.folder / "mine/table.parquet", [1.0])
+    numbers(workplace.folder / "half/a.parquet", [1.0])
+    cut_footer(numbers(workplace.folder / "half/b.parquet", [1.0]))
+    numbers(workplace.folder / "mixed/a.parquet", [1.0])
+    of_text(workplace.folder / "mixed/b.parquet")
     fails_in_one_line(workplace, score(*more), [words])
+    assert workplace.keys() == set(), "the output is free for another job"
+
+
+def test_a_published_job_needs_no_server(
+    workplace: Workplace, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run again, it is verified and told, the page that a killed run left out included."""
+    workplace.numbers(files=1)
+    assert score().exit_code == 0
+    before = workplace.keys()
+    (workplace.folder / "scores/_report.html").unlink()
+    monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS")
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_ENV", str(workplace.folder / "nothing"))
+    again = score()
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.startswith("\ndoubling@1 scored 100 of 100 rows\n")
+    assert workplace.keys() == before
 
 
 def test_no_server(workplace: Workplace, score: Score) -> None:
@@ -300,7 +327,7 @@ def test_a_failing_process_says_one_line(workplace: Workplace, prefect_api: Loca
         out, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert error == (
-        "error: at least 1 rows cannot be scored and no row may be quarantined (1 × null in x): "
+        "error: at least 1 row cannot be scored (1 × null in x), while the job allows none: "
         "mend the rows, or allow more with --max-quarantined 5% (or a number of rows)\n"
     )
     assert out.splitlines()[0] == "resolving the model"
@@ -363,7 +390,7 @@ def test_ctrl_c_in_the_middle(
         assert len(processes_of(workplace.folder)) > 2, "the servers run"
         os.killpg(process.pid, signal.SIGINT)
         out, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, INTERRUPTED), out
+    assert (process.returncode, error) == (130, f"stopping…\n{INTERRUPTED}"), out
     assert "Traceback" not in out
     counts = [int(found.replace(",", "")) for found in re.findall(r"([\d,]+) of 800 rows", out)]
     assert counts == sorted(counts)

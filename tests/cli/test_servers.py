@@ -1,35 +1,53 @@
 """Check which servers a command starts, and that none outlives it."""
 
 import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.servers import servers
 from cli.settings import LocalSettings
-from cli.stack.errors import StackError
+from cli.stack.errors import NotAnswering, StackError
 from tests.cli.stack.processes import runs
-
-API = "http://127.0.0.1:4200/api"
+from tests.cli.test_configured import answering
 
 
 @pytest.fixture
-def local(tmp_path: Path, triton_env: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSettings:
+def local(
+    tmp_path: Path, triton_env: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LocalSettings]:
     """An empty machine, on which only Prefect's server is known."""
     monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS", raising=False)
-    monkeypatch.setenv("PREFECT_API_URL", API)
-    return LocalSettings(
-        data_dir=tmp_path / "data", model_repository=None, triton_env=triton_env.absolute()
-    )
+    with answering(200, b"true") as api:
+        monkeypatch.setenv("PREFECT_API_URL", api)
+        yield LocalSettings(
+            data_dir=tmp_path / "data", model_repository=None, triton_env=triton_env.absolute()
+        )
 
 
 def test_configured_servers_are_taken(
     local: LocalSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is started, and nothing is written."""
-    monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", "a:1,b:2")
-    with servers(local, models=[]) as urls:
-        assert urls == ("a:1", "b:2")
+    """Nothing is started, and nothing is written; that one is away is the pool's business."""
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        url = f"127.0.0.1:{there.getsockname()[1]}"
+        monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", f"127.0.0.1:9,{url}")
+        with servers(local, models=[]) as urls:
+            assert urls == ("127.0.0.1:9", url)
+    assert not local.data_dir.exists()
+
+
+@pytest.mark.parametrize("setting", ["NIGHTSHIFT_TRITON_URLS", "PREFECT_API_URL"])
+def test_a_configured_server_that_is_away_is_told_first(
+    local: LocalSettings, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """No other is started for nothing."""
+    away = {"NIGHTSHIFT_TRITON_URLS": "127.0.0.1:9", "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    monkeypatch.setenv(setting, away[setting])
+    with pytest.raises(NotAnswering, match=setting), servers(local, models=[]):
+        raise AssertionError("not reached")
     assert not local.data_dir.exists()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from flows.planning import JobPlan, check_job, plan_job
+from flows.planning import JobPlan, plan_ahead, plan_job
 from flows.shards.column_errors import MappingError
 from flows.shards.errors import (
     CorruptFooter,
@@ -37,16 +37,18 @@ def planned(
     return plan_job(job, version, files=FILES, s3=S3Settings(), now=NOW)
 
 
-def checked(folder: Path, **asked: Any) -> None:
+def ahead(
+    folder: Path, *, most_files: int = 2, output: str = "out", **asked: Any
+) -> JobPlan | None:
     """Look at the job before there are servers."""
     job = BatchJob(
-        model=str(DOUBLING), input=str(folder / "lake"), output=str(folder / "out"), **asked
+        model=str(DOUBLING), input=str(folder / "lake"), output=str(folder / output), **asked
     )
-    check_job(job, DOUBLING, files=FILES, s3=S3Settings())
+    return plan_ahead(job, DOUBLING, files=FILES, s3=S3Settings(), now=NOW, most_files=most_files)
 
 
 Look = Callable[..., object]
-LOOKS = pytest.mark.parametrize("look", [planned, checked])
+LOOKS = pytest.mark.parametrize("look", [planned, ahead])
 
 
 @pytest.fixture
@@ -166,15 +168,26 @@ def test_no_dataset(tmp_path: Path, look: Look) -> None:
         look(tmp_path)
 
 
-def test_a_look_before_the_work_reads_one_footer(folder: Path) -> None:
-    """It is quick on any dataset, and writes nothing; every path counts all the same."""
-    checked(folder)
+def test_a_look_ahead_is_the_plan(folder: Path) -> None:
+    """Of a dataset with few files: all is found out, and the work continues from it."""
+    early, plan = ahead(folder), planned(folder)
+    assert early is not None
+    assert (early.fingerprint, early.claim, early.left) == (plan.fingerprint, plan.claim, plan.left)
     lake_of(folder, "cut off")
-    checked(folder, columns={"x": ["month"]})
+    with pytest.raises(CorruptFooter, match="month=2"):
+        ahead(folder)
+
+
+def test_a_look_ahead_at_many_files_reads_few_footers(folder: Path) -> None:
+    """It is quick on any dataset, and claims nothing; every path counts all the same."""
+    assert ahead(folder, most_files=1) is None
     numbers(folder / "lake/month=may/a.parquet", [1.0])
     with pytest.raises(MappingError, match=r"'month' is string, .* --cast parse"):
-        checked(folder, columns={"x": ["month"]})
-    assert not (folder / "out").exists()
+        ahead(folder, columns={"x": ["month"]})
+    assert list((folder / "out").rglob("_job*")) == []
+    (folder / "file").write_text("in the way")
+    with pytest.raises(OutputNotWritable, match="file is a file, not a folder"):
+        ahead(folder, output="file")
 
 
 def test_an_output_that_cannot_be_written(folder: Path) -> None:
