@@ -21,6 +21,12 @@ async def slow(ms: int) -> dict[str, int]:
     return {"ms": ms}
 
 
+@router.get("/models/{model}", dependencies=[requires("models:read")])
+async def named(model: str) -> str:
+    """Say which model was named."""
+    return model
+
+
 @router.post("/parsed", dependencies=[requires("models:write")])
 async def parsed(body: Annotated[dict[str, str], Body()]) -> dict[str, int]:
     """Say how many members the body has."""
