@@ -58,12 +58,14 @@ async def test_a_run_is_measured(triton: LocalTriton, tmp_path: Path) -> None:
         plan = await asyncio.to_thread(bench.plan, job, DOUBLING)
         shared = bench.open(job, DOUBLING, plan)
         shared.progress.enter("score")
+        before = await bench.servers[0].statistics("faulty", "1")
         meter = await Meter.begin(bench.pool, DOUBLING)
         nothing = await meter.end([], JobProgress(), bench.scoring)
         done = [await score_shard(shared, shard, attempt=1) for shard in plan.left]
         for _ in range(5):
             await bench.servers[0].infer(doubles(), timeout_s=5)
-        await asyncio.sleep(0.2)  # answers are counted after they were sent
+        while (await bench.servers[0].statistics("faulty", "1")).requests < before.requests + 9:
+            await asyncio.sleep(0.01)  # answers are counted after they were sent
         work = await meter.end(done, shared.progress, bench.scoring)
     assert (nothing.stages, nothing.bound, nothing.foreign_requests) == ((), None, 0)
     assert work.foreign_requests == 5

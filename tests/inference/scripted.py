@@ -37,6 +37,12 @@ DOUBLES = ScriptedModel(
 """As tests/models/faulty: `y = 2 x`."""
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something has happened, however slow the machine is; pytest's limit ends it."""
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
 class ScriptedServer:
     """The in-memory twin of `TritonServer`."""
 
@@ -54,6 +60,8 @@ class ScriptedServer:
         """Take requests and never answer them; readiness is answered."""
         self.delay_s = 0.0
         """Time that an answer takes."""
+        self.gate: asyncio.Event | None = None
+        """Answers wait until it is set."""
         self.asked: list[InferRequest] = []
         self.answered: Counter[str] = Counter()
         self.running = 0
@@ -69,6 +77,8 @@ class ScriptedServer:
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.sleep(3600 if self.stuck else self.delay_s)
+                if self.gate is not None:
+                    await self.gate.wait()
         except TimeoutError:
             raise DeadlineExceeded(f"{self.url}: no answer", server=self.url) from None
         except asyncio.CancelledError:
