@@ -167,7 +167,7 @@ def test_no_rows_at_all(workplace: Workplace) -> None:
 def test_a_strict_budget_publishes_nothing(workplace: Workplace) -> None:
     """The output is free for another job when nothing was committed; else it is kept."""
     numbers(workplace.folder / "lake/a.parquet", [None] * 10)
-    with pytest.raises(Exception, match="10 rows cannot be scored and no row may be quarantined"):
+    with pytest.raises(Exception, match=r"10 rows cannot be scored .* the job allows none"):
         run_here(workplace.job())
     assert workplace.keys() == set()
     report = run_here(workplace.job(max_quarantined_fraction=1.0))
@@ -181,10 +181,10 @@ def test_a_budget_may_be_raised_later(workplace: Workplace, triton: LocalTriton)
     first[0] = None
     numbers(workplace.folder / "lake/a.parquet", first)
     numbers(workplace.folder / "lake/b.parquet", [None, 2.0], first_id=50)
-    with pytest.raises(Exception, match="2 rows cannot be scored and 1 rows may be"):
+    with pytest.raises(Exception, match=r"2 rows cannot be scored .* the job allows 1:"):
         run_here(workplace.job(max_quarantined_rows=1))
     assert not workplace.is_published()
-    with pytest.raises(Exception, match="2 rows cannot be scored and 1 rows may be"):
+    with pytest.raises(Exception, match=r"2 rows cannot be scored .* the job allows 1:"):
         run_here(workplace.job(max_quarantined_rows=1))
     asked = requests_of(triton)
     report = run_here(workplace.job(max_quarantined_rows=2))

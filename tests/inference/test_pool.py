@@ -394,18 +394,6 @@ async def test_a_watched_server_that_comes_back_is_used_before_its_time_is_over(
         await pool.infer(request())
 
 
-async def test_a_canary_finds_a_server_that_says_ready_and_hangs() -> None:
-    """Healthy but stuck: no request is spent on finding out."""
-    made = servers(2)
-    made[0].stuck = True
-    settings = PATIENT.model_copy(update={"probe_timeout_s": 0.02, "not_ready_recheck_s": 3600.0})
-    async with Pool(made, settings) as pool:
-        pool.watch("faulty", "1", canary=request())
-        await until(lambda: pool.health().servers[0].not_ready != ())
-        await asyncio.gather(*(pool.infer(request(7)) for _ in range(5)))
-        assert [each.inputs["x"].item() for each in made[0].asked if each.inputs["x"] == 7] == []
-
-
 async def test_the_signature_must_be_the_same_on_every_server() -> None:
     """A pool whose servers differ would score rows by chance."""
     made = servers(2)

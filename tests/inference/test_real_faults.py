@@ -13,6 +13,7 @@ from inference import errors
 from inference.breaker import State
 from inference.microbatch import infer_rows
 from inference.pool import Pool, open_pool
+from inference.proof import Proof
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest
@@ -131,6 +132,7 @@ async def test_with_only_a_broken_server_no_row_is_blamed(
                 signature=signature,
                 max_rejected=None,
                 allow_non_finite=False,
+                proof=Proof(),
             )
         assert breakers(pool) == [State.CLOSED]
 
@@ -147,6 +149,7 @@ async def test_a_row_that_breaks_every_server_is_found_by_halving(
             signature=signature,
             max_rejected=1,
             allow_non_finite=False,
+            proof=Proof(),
         )
         assert answer.accepted.tolist() == [True, True, False, True]
         assert answer.outputs["y"].ravel().tolist() == [2, 4, 8]

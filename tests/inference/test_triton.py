@@ -12,6 +12,7 @@ from cli.stack.triton import LocalTriton
 from inference import errors
 from inference.microbatch import infer_rows
 from inference.pool import Pool
+from inference.proof import Proof
 from inference.settings import InferenceSettings
 from inference.shared_memory import BufferPool
 from inference.tensors import Array, InferRequest
@@ -154,7 +155,7 @@ async def test_more_rows_than_the_models_limit_are_too_many(server: TritonServer
 
 async def test_a_request_beyond_the_message_limit_is_not_sent(triton: LocalTriton) -> None:
     """Found out before bytes travel, and on the way back by gRPC's RESOURCE_EXHAUSTED."""
-    small = SETTINGS.model_copy(update={"max_message_bytes": 600_000})
+    small = SETTINGS.model_copy(update={"max_message_bytes": 600_000, "first_rows": 10**6})
     server = TritonServer(triton.grpc_url, settings=small)
     with pytest.raises(errors.MicrobatchTooLarge, match=r"800,0.. bytes, more than the 600,000"):
         await server.infer(numbers(*[1] * 200_000), timeout_s=5)
@@ -166,7 +167,7 @@ async def test_a_request_beyond_the_message_limit_is_not_sent(triton: LocalTrito
 
 async def test_microbatches_are_halved_to_the_message_limit(triton: LocalTriton) -> None:
     """200,000 rows through messages that hold 150,000."""
-    small = SETTINGS.model_copy(update={"max_message_bytes": 600_000})
+    small = SETTINGS.model_copy(update={"max_message_bytes": 600_000, "first_rows": 10**6})
     async with Pool([TritonServer(triton.grpc_url, settings=small)], small) as pool:
         answer = await infer_rows(
             pool,
@@ -174,6 +175,7 @@ async def test_microbatches_are_halved_to_the_message_limit(triton: LocalTriton)
             signature=DOUBLES.signature,
             max_rejected=0,
             allow_non_finite=False,
+            proof=Proof(),
         )
         assert pool.health().requests == 3
     np.testing.assert_array_equal(answer.outputs["y"].ravel(), np.arange(200_000) * 2)
@@ -193,6 +195,7 @@ async def test_microbatches_are_cut_to_memory_and_to_the_models_limit(
         signature=await pool.signature(model, "1"),
         max_rejected=0,
         allow_non_finite=False,
+        proof=Proof(),
     )
     assert answer.outputs["y"].ravel().tolist() == [2 * value for value in values]
 
@@ -209,6 +212,7 @@ async def test_rows_at_fault_are_found_whatever_the_fault(pool: Pool) -> None:
         signature=DOUBLES.signature,
         max_rejected=None,
         allow_non_finite=False,
+        proof=Proof(),
     )
     assert {row.row: (row.stage, row.reason) for row in answer.rejected} == {
         3: ("model", "rejected by the model"),
@@ -242,6 +246,7 @@ async def test_an_answer_unlike_the_signature_is_never_used(
             signature=DOUBLES.signature,
             max_rejected=None,
             allow_non_finite=False,
+            proof=Proof(),
         )
 
 
