@@ -73,7 +73,8 @@ class CachedCatalog:
     async def kept(self, scope: str, key: str, load: Callable[[CatalogReader], bytes]) -> bytes:
         """Return what `load` makes of the catalog, kept as briefly as an alias.
 
-        `scope` is the model that it speaks of, or `cache.EVERYTHING` for what speaks of several.
+        `scope` is the model that it speaks of, `pool:NAME`, or `cache.EVERYTHING` for what speaks
+        of several.
         `load` runs in a thread. Raises what it raises, which is not kept.
         """
         return await self._cache.answer(

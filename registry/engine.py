@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     IntegrityError,
     NoSuchModuleError,
@@ -17,7 +18,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from registry.errors import RegistryUnavailable
+from registry.errors import InvalidRegistration, RegistryUnavailable
 from registry.settings import RegistrySettings
 
 WRITES = "nightshift_writes"
@@ -46,16 +47,25 @@ def open_engine(settings: RegistrySettings, *, foreign_keys: bool = True) -> Eng
 
 @contextmanager
 def failures_named(url: URL) -> Iterator[None]:
-    """Raise `RegistryUnavailable` for what the database or its folder cannot do."""
+    """Raise `RegistryUnavailable` for what the database or its folder cannot do.
+
+    Raises `InvalidRegistration` for text and numbers that it cannot hold, wherever they stand.
+    """
     try:
         yield
     except IntegrityError:
         # The catalog keeps the constraints; one that breaks is our fault, not the database's.
         raise
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        cause = error.orig if isinstance(error, DataError) else error
+        raise InvalidRegistration(
+            f"the registry cannot keep or look for what was given ({_one_line(cause)}): leave out "
+            "NUL characters, halves of surrogate pairs and enormous numbers"
+        ) from error
     except (DBAPIError, OSError, PoolTimeout) as error:
-        cause = str(error.orig if isinstance(error, DBAPIError) else error)
+        cause = error.orig if isinstance(error, DBAPIError) else error
         raise RegistryUnavailable(
-            f"the registry at {shown(url)} cannot be used ({' '.join(cause.split())}): check "
+            f"the registry at {shown(url)} cannot be used ({_one_line(cause)}): check "
             "NIGHTSHIFT_DATABASE_URL, the folder's permissions and the disk's free space"
         ) from error
 
@@ -63,6 +73,10 @@ def failures_named(url: URL) -> Iterator[None]:
 def shown(url: URL) -> str:
     """Return the URL without its password."""
     return url.render_as_string(hide_password=True)
+
+
+def _one_line(cause: object) -> str:
+    return " ".join(str(cause).split())
 
 
 def _server(url: URL, settings: RegistrySettings) -> Engine:

@@ -6,7 +6,7 @@ RegistryError
 ├── UnknownAlias          the model has no such alias; lists those it has
 ├── UnknownPool           no such pool; lists those there are
 ├── UnknownServer         the pool has no such server; lists those it has
-├── InvalidRegistration   what was given cannot become a version
+├── InvalidRegistration   what was given cannot become a version, or cannot be kept
 ├── RegistryUnavailable   the database cannot be opened, read or written
 ├── SchemaMismatch        the database's tables are not those that this program knows
 └── RegistryConflict      what is asked does not fit what is there: `registry.conflicts`
@@ -112,7 +112,7 @@ class UnknownServer(RegistryError):
 
 
 class InvalidRegistration(RegistryError):
-    """What was given cannot become a version."""
+    """What was given cannot become a version, or cannot be kept at all."""
 
 
 class RegistryUnavailable(RegistryError):

@@ -1,13 +1,14 @@
 """Register pools with their servers, and say which versions they shall serve."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 from registry.catalog import utc_now
 from registry.conflicts import AlreadyExists, InUse, ServerTaken
 from registry.domain import check_name
-from registry.errors import InvalidRegistration
+from registry.errors import InvalidRegistration, RegistryUnavailable
 from registry.events import EventKind
 from registry.history import record_pool
 from registry.lookup import (
@@ -39,14 +40,25 @@ class Fleet:
     server is what it says is for the caller to find out before it is added.
     """
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        changed: Callable[[str], None] = lambda scope: None,
+    ) -> None:
+        """Change what is in `store`; `changed` is called with `pool:NAME` after each commit.
+
+        It is called with the model as well where the model's history has changed.
+        """
         self._store = store
         self._now = now
+        self._changed = changed
 
     def create_pool(self, name: str, *, description: str = "", by: str = "") -> Pool:
         """Add a pool without servers; raises `InvalidName`, `AlreadyExists`."""
         draft = Pool(check_name(name, "pool"), description, self._now(), by)
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             pool, added = rows.add_pool(draft)
             if not added:
                 raise AlreadyExists(f"pool {name}")
@@ -62,7 +74,7 @@ class Fleet:
         if_revision: int | None = None,
     ) -> Pool:
         """Change the pool's description; raises `UnknownPool`, `RevisionChanged`."""
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             pool = locked_pool(rows, name, if_revision=if_revision)
             if pool.description == description:
                 return pool
@@ -77,7 +89,7 @@ class Fleet:
 
         Raises `UnknownPool`, `RevisionChanged`, or `InUse` while it has servers or placements.
         """
-        with self._store.writing() as rows:
+        with self._writing(name) as rows:
             pool = locked_pool(rows, name, if_revision=if_revision)
             _require_empty(rows, name)
             kind, now = EventKind.POOL_DELETED, self._now()
@@ -108,7 +120,7 @@ class Fleet:
             raise InvalidRegistration(
                 f"server {url!r} is not an address: write HOST:PORT of Triton's gRPC endpoint"
             )
-        with self._store.writing() as rows:
+        with self._writing(pool) as rows:
             found = locked_pool(rows, pool)
             now, before = self._now(), rows.server(pool, url)
             draft = PoolServer(pool, url, ServerState.ACTIVE, now, by)
@@ -156,7 +168,7 @@ class Fleet:
         The version cannot be deleted while it is wished for. Safe to repeat. Raises
         `UnknownModel`, `UnknownVersion`, `UnknownPool`.
         """
-        with self._store.writing() as rows:
+        with self._writing(pool, model) as rows:
             # The model before the pool, as everywhere: two who lock both cannot wait for each
             # other.
             locked_model(rows, model)
@@ -173,7 +185,7 @@ class Fleet:
 
     def withdraw(self, pool: str, model: str, version: int, *, by: str = "", why: str = "") -> None:
         """Wish no more that the pool has the version; safe to repeat; raises `UnknownPool`."""
-        with self._store.writing() as rows:
+        with self._writing(pool, model) as rows:
             found = locked_pool(rows, pool)
             if not rows.placements(pool=pool, model=model, version=version):
                 return
@@ -193,13 +205,28 @@ class Fleet:
             return rows.placements(pool=pool, model=model)
 
     def _leave(self, pool: str, url: str, state: ServerState, *, by: str, why: str) -> PoolServer:
-        with self._store.writing() as rows:
+        with self._writing(pool) as rows:
             found = locked_pool(rows, pool)
             before = require_server(rows, pool, url)
             if before.state is ServerState.REMOVED:
                 return before
             draft = replace(before, state=state)
             return _put(rows, found, before, draft, by=by, why=why, now=self._now())
+
+    @contextmanager
+    def _writing(self, pool: str, *models: str) -> Iterator[Rows]:
+        try:
+            with self._store.writing() as rows:
+                yield rows
+        except RegistryUnavailable:
+            # A commit whose acknowledgement was lost may have taken place.
+            self._tell(pool, *models)
+            raise
+        self._tell(pool, *models)
+
+    def _tell(self, pool: str, *models: str) -> None:
+        for scope in (f"pool:{pool}", *models):
+            self._changed(scope)
 
 
 def _put(

@@ -42,14 +42,15 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[Registry]:
     try:
         cache = _cache(settings)
         try:
-            catalog = Catalog(store, changed=_invalidator(cache))
+            changed = _invalidator(cache)
+            catalog = Catalog(store, changed=changed)
             lives = Lives(
                 settings.cache_version_life_s,
                 settings.cache_alias_life_s,
                 settings.cache_absent_life_s,
             )
             cached = CachedCatalog(catalog, CacheAside(cache), lives)
-            yield Registry(store, catalog, Fleet(store), cached)
+            yield Registry(store, catalog, Fleet(store, changed=changed), cached)
         finally:
             await cache.close()
     finally:
@@ -72,12 +73,12 @@ def _cache(settings: RegistrySettings) -> Cache:
 
 
 def _invalidator(cache: Cache) -> Callable[[str], None]:
-    """Return what the catalog calls in a thread after a commit, before it is acknowledged."""
+    """Return what is called in a thread after a commit, before it is acknowledged."""
     loop, mine = asyncio.get_running_loop(), threading.get_ident()
 
-    def changed(model: str) -> None:
+    def changed(scope: str) -> None:
         if threading.get_ident() == mine:
             raise RuntimeError("the catalog was changed in the event loop's thread: use to_thread")
-        asyncio.run_coroutine_threadsafe(cache.invalidate(model, EVERYTHING), loop).result()
+        asyncio.run_coroutine_threadsafe(cache.invalidate(scope, EVERYTHING), loop).result()
 
     return changed

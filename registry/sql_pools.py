@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from registry.pool_tables import PlacementRow, PoolRow, ServerRow
 from registry.pools import Placement, Pool, PoolServer, ServerState
-from registry.sql_models import in_prefix, model_id
+from registry.sql_models import INTEGER_MAX, in_prefix, model_id
 from registry.tables import ModelRow
 
 
@@ -107,6 +107,8 @@ class SqlPoolRows:
         self, *, pool: str | None = None, model: str | None = None, version: int | None = None
     ) -> tuple[Placement, ...]:
         """Return what is wanted where, by pool, model and version."""
+        if (version or 0) > INTEGER_MAX:
+            return ()
         found = (
             select(PlacementRow, PoolRow.name, ModelRow.name)
             .join(PoolRow, PoolRow.id == PlacementRow.pool_id)

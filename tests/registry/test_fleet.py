@@ -219,3 +219,24 @@ def test_what_is_not_there_is_named(fleet: Fleet, catalog: Catalog) -> None:
         fleet.place("gpu", "flights", 2)
     with pytest.raises(UnknownModel):
         fleet.placements(model="planes")
+
+
+def test_changed_is_called_before_a_change_is_acknowledged(
+    store: SqlStore, catalog: Catalog
+) -> None:
+    """With the pool, and with the model whose history has changed; not for what was refused."""
+    told: list[str] = []
+    fleet = Fleet(store, changed=told.append)
+    fleet.create_pool("gpu")
+    with pytest.raises(AlreadyExists):
+        fleet.create_pool("gpu")
+    fleet.add_server("gpu", URL)
+    fleet.place("gpu", "flights", 1)
+    fleet.withdraw("gpu", "flights", 1)
+    assert told == ["pool:gpu"] * 2 + ["pool:gpu", "flights"] * 2
+
+
+def test_a_version_of_any_size_can_be_withdrawn(fleet: Fleet, catalog: Catalog) -> None:
+    """A number that no database holds was never wished for."""
+    fleet.withdraw("gpu", "flights", 10**30)
+    assert fleet.placements() == ()

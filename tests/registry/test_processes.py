@@ -8,8 +8,8 @@ from registry.catalog import Catalog
 from registry.settings import RegistrySettings
 from registry.store import open_store
 
-PROCESSES = 6
-ROUNDS = 10
+PROCESSES = 4
+ROUNDS = 5
 
 WRITER = """
 import sys
@@ -38,7 +38,7 @@ for turn in range(rounds):
 
 
 def test_processes_register_and_move_without_loss(tmp_path: Path) -> None:
-    """Six processes on a database that none has made yet.
+    """Four processes on a database that none has made yet.
 
     Every version of their own is there once, each shared one once for all, numbers have no gap,
     and the alias's history is one chain that ends where the alias points.

@@ -1,6 +1,7 @@
 """Check how the SQL store opens its database and what it says when it cannot."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from registry.domain import Alias
-from registry.errors import RegistryUnavailable
+from registry.errors import InvalidRegistration, RegistryUnavailable
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.tables import UtcDateTime
@@ -101,3 +102,26 @@ def test_times_keep_their_moment() -> None:
     assert kind.process_result_value(NOON, dialect) == NOON
     with pytest.raises(ValueError, match="has no zone"):
         kind.process_bind_param(NOON.replace(tzinfo=None), dialect)
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", "a\0b"])
+def test_what_no_database_holds_is_told(postgres_url: str, text: str) -> None:
+    """A name that is looked for, or a text that is to be kept, is the caller's fault."""
+    store = open_store(RegistrySettings(database_url=postgres_url))
+    refused = "cannot keep or look for what was given"
+    with pytest.raises(InvalidRegistration, match=refused), store.reading() as rows:
+        rows.model(text)
+    with pytest.raises(InvalidRegistration, match=refused), store.writing() as rows:
+        rows.add_model(replace(FLIGHTS, description=text))
+    store.close()
+
+
+def test_what_sqlite_does_not_hold_is_told(settings: RegistrySettings) -> None:
+    """The same, where numbers are bounded too."""
+    store = open_store(settings)
+    refused = "cannot keep or look for what was given"
+    with pytest.raises(InvalidRegistration, match=refused), store.reading() as rows:
+        rows.model("a\ud800b")
+    with pytest.raises(InvalidRegistration, match=refused), store.writing() as rows:
+        rows.add_model(replace(FLIGHTS, last_version=10**30))
+    store.close()
