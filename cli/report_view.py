@@ -27,12 +27,13 @@ def _lines(report: JobReport, elapsed_s: float) -> Iterator[tuple[str, str]]:
     yield "quarantined", _quarantined(report)
     for reason in report.reasons[:_REASONS]:
         yield "", f"{reason.rows:,} × {reason.reason}"
-    yield "shards", _shards(report)
+    if report.rows_in:
+        yield "shards", _shards(report)
     if report.rate:
         yield "rate", f"{report.rate:,.0f} rows/s"
         rest_s = elapsed_s - report.scoring_s
         yield "time", f"{report.scoring_s:.1f} s scoring, {rest_s:.1f} s around it"
-        yield "busy", ", ".join(f"{stage.name} {stage.busy_s:.1f}" for stage in report.stages) + " s"
+        yield "busy", _busy(report)
         if report.bound:
             yield "bounded by", str(report.bound)
     yield "scores", report.output_uri
@@ -45,6 +46,11 @@ def _quarantined(report: JobReport) -> str:
     if not report.rows_quarantined:
         return "no row"
     return f"{report.rows_quarantined:,} rows ({report.rows_quarantined / report.rows_in:.2%})"
+
+
+def _busy(report: JobReport) -> str:
+    shares = [(stage.name, 100 * stage.share(report.scoring_s)) for stage in report.stages]
+    return ", ".join(f"{name} {share:.0f} %" for name, share in shares) + " of the time"
 
 
 def _shards(report: JobReport) -> str:

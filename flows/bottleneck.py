@@ -40,6 +40,17 @@ _WORKERS = {
     "committing": ("commit",),
 }
 """What can bound a run, with the stages that it is busy with."""
+_CLEAR_SHARE = 0.6
+"""Below this no stage is called a bound: starting up, and cores that stages share, are the rest."""
+_FASTER = {
+    "reading": "more cores",
+    "transfer": "Triton on this host, or a faster network",
+    "compute": "more instances of the model, or more servers",
+    "infer": "more servers, or a faster network",
+    "writing": "fewer kept columns, or more cores",
+    "committing": "a faster disk or store, or larger shards",
+}
+"""What makes each faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +82,23 @@ class Bound:
     parts: tuple[tuple[str, float], ...]
     """The stages that it consists of, each with its own share."""
 
+    @property
+    def clear(self) -> bool:
+        """Whether it was busy for so long that more of it would have helped."""
+        return self.share >= _CLEAR_SHARE
+
     def __str__(self) -> str:
         """`reading (read 70 %, encode 16 %): 86 % of the 2,000 rows/s that reading alone …`."""
+        if not self.clear:
+            return (
+                f"no stage: {self.name}, the busiest, was busy {100 * self.share:.0f} % of the "
+                "time; starting up, and cores that stages share, took the rest"
+            )
         apart = ", ".join(f"{name} {100 * share:.0f} %" for name, share in self.parts)
         told = f"{self.name} ({apart})" if len(self.parts) > 1 else self.name
         return (
             f"{told}: {100 * self.share:.0f} % of the {self.ceiling:,.0f} rows/s that {self.name} "
-            "alone could give"
+            f"alone could give; {_FASTER[self.name]} would help"
         )
 
 

@@ -104,20 +104,19 @@ def _time(report: JobReport) -> str:
         said = "Nothing had to be scored in this run."
         return f'<h2>Where the time went</h2><p class="soft">{said}</p>'
     rows = [
-        (stage.name, share, f"{100 * share:.0f} % · {seconds(stage.busy_s)}")
+        (stage.name, share, f"{100 * share:.0f} % of {count(stage.workers)}")
         for stage in report.stages
         for share in [stage.share(report.scoring_s)]
     ]
     bound = report.bound
-    strong = {name for name, _ in bound.parts} if bound is not None else set()
+    strong = {name for name, _ in bound.parts} if bound is not None and bound.clear else set()
     said = (
-        "How much of the scoring time each stage was busy, and its seconds, summed over all that "
-        "were busy at the same time. Stages overlap."
+        "How much of the scoring time each stage was busy, in the order in which a row passes "
+        "them: “20 % of 8” is the mean of eight threads, requests or instances. Stages overlap."
     )
     if bound is not None:
-        told = escape(str(bound).removeprefix(bound.name))
-        said = f"Bounded by <b>{escape(bound.name)}</b>{told}. {said}"
-    chart = bars_chart(rows, strong=strong)
+        said = f"Bounded by {escape(str(bound))}. {said}"
+    chart = bars_chart(rows, whole=1.0, strong=strong)
     return f'<h2>Where the time went</h2><p class="soft">{said}</p><div class="card">{chart}</div>'
 
 

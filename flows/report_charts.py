@@ -115,9 +115,17 @@ def balance_chart(scored: int, quarantined: int) -> str:
     )
 
 
-def bars_chart(rows: Sequence[tuple[str, float, str]], *, strong: Collection[str] = ()) -> str:
-    """Draw named amounts as horizontal bars; each row is (name, amount, amount as text)."""
-    most = max((amount for _, amount, _ in rows), default=0.0) or 1.0
+def bars_chart(
+    rows: Sequence[tuple[str, float, str]],
+    *,
+    whole: float = 0.0,
+    strong: Collection[str] = (),
+) -> str:
+    """Draw named amounts as horizontal bars; each row is (name, amount, amount as text).
+
+    The longest bar, or `whole` where that is more, fills the width.
+    """
+    most = max([whole, *(amount for _, amount, _ in rows)], default=0.0) or 1.0
     drawn = "".join(
         f'<div class="{"row strong" if name in strong else "row"}"><span>{escape(name)}</span>'
         f'<span class="track"><i style="width:{100 * amount / most:.2f}%"></i></span>'

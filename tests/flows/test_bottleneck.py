@@ -73,7 +73,10 @@ def test_servers_that_do_not_tell_may_bound_all_the_same() -> None:
     stages = stage_times(SPENT | {"infer": 11.4}, None, PLACES)
     bound = find_bound(stages, rows=1000, scoring_s=1.0)
     assert bound is not None
-    assert str(bound) == "infer: 95 % of the 1,053 rows/s that infer alone could give"
+    assert str(bound) == (
+        "infer: 95 % of the 1,053 rows/s that infer alone could give; more servers, or a faster "
+        "network would help"
+    )
 
 
 def test_nothing_scored_is_bounded_by_nothing() -> None:
@@ -89,7 +92,19 @@ def test_it_is_told_with_its_parts() -> None:
     """A stage of two says how much each was."""
     bound = find_bound(stage_times(SPENT, SERVED, PLACES), rows=1000, scoring_s=1.0)
     assert str(bound) == (
-        "reading (read 50 %, encode 25 %): 75 % of the 1,333 rows/s that reading alone could give"
+        "reading (read 50 %, encode 25 %): 75 % of the 1,333 rows/s that reading alone could give; "
+        "more cores would help"
+    )
+
+
+def test_a_run_in_which_nothing_was_busy_for_long() -> None:
+    """The busiest stage is named, and not called a bound."""
+    bound = find_bound(stage_times(SPENT, SERVED, PLACES), rows=1000, scoring_s=2.0)
+    assert bound is not None
+    assert not bound.clear
+    assert str(bound) == (
+        "no stage: reading, the busiest, was busy 38 % of the time; starting up, and cores that "
+        "stages share, took the rest"
     )
 
 

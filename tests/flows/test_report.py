@@ -106,8 +106,8 @@ def test_the_page_tells_counts_rate_time_output_quarantine_lineage() -> None:
         "14.0 s | wall time, 2.0 s of it scoring",
         "5 | shards: 3 scored, 2 adopted",
         "= 1,000 rows in, every one accounted for",
-        "Bounded by  | compute | : 75 % of the 400 rows/s that compute alone could give.",
-        "read | 12 % · 500 ms | queue | 6 % · 1.0 s | compute | 75 % · 1.5 s",
+        "Bounded by compute: 75 % of the 400 rows/s that compute alone could give; more instances",
+        "read | 12 % of 2 | queue | 6 % of 8 | compute | 75 % of 1",
         "delay | 990 values",
         "null in dep_delay | 7 rows · 70.0 % of them · stage encode",
         "2 example rows",
@@ -166,8 +166,12 @@ def test_what_bounds_the_run_stands_out() -> None:
     """All of its stages; nothing where nothing does."""
     page = render_report(REPORT)
     assert page.count("row strong") == 1
+    assert '<i style="width:75.00%">' in page, "a full bar is all of the time"
     reading = Bound("reading", 0.8, 9.0, (("read", 0.5), ("queue", 0.3)))
     assert render_report(replace(REPORT, bound=reading)).count("row strong") == 2
+    unclear = render_report(replace(REPORT, bound=replace(reading, share=0.4)))
+    assert "Bounded by no stage: reading, the busiest," in unclear
+    assert "row strong" not in unclear
     assert "Bounded by" not in read(replace(REPORT, bound=None))
 
 
