@@ -20,7 +20,7 @@ def workload(folder: Path) -> Workload:
     return Workload(
         name=NAME,
         about="`id` and 64 float32 columns, zstd, 8 files; the same linear model",
-        rows=600_000,
+        rows=2_000_000,
         columns=_COLUMNS,
         input="features",
         datatype="FP32",
