@@ -11,12 +11,13 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from cli import db, models
+from cli import db, models, pools
 from cli.demo import demo
 from cli.failures import failure_words
 from cli.local import run_servers
 from cli.score import score
 from cli.serve import serve
+from cli.token import token
 
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as shells expect it."""
@@ -82,7 +83,9 @@ app.command()(score)
 app.command()(serve)
 app.command("servers")(run_servers)
 app.add_typer(db.app, name="db")
+app.command()(token)
 app.add_typer(models.app, name="models")
+app.add_typer(pools.app, name="pools")
 
 
 def _show_version(wanted: bool) -> None:

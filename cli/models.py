@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.pools import ApiUrl, use_api
+
 if TYPE_CHECKING:
     from cli.registration import Notes
+    from cli.remote_catalog import RemoteCatalog
     from registry.catalog import Catalog
     from registry.domain import ModelVersion
 
@@ -14,7 +17,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Register models, look at them, move their aliases.", no_args_is_help=True)
 
+Why = Annotated[str, typer.Option(help="Why, for the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.callback()
+def models(api: ApiUrl = None) -> None:
+    """Register models, look at them, move their aliases."""
+    use_api(api)
 
 
 @app.command()
@@ -49,14 +59,14 @@ def register(
     """
     if (onnx is None) == (served_name is None):
         raise typer.BadParameter("give either --onnx FILE or --served-name NAME")
-    from cli.catalog import opened_catalog
+    from cli.catalog import opened_registry
     from cli.registration import Notes
     from registry.domain import check_alias
 
     if alias is not None:
         check_alias(alias)
     notes = Notes(columns=parse_columns(columns or []), description=description, by=_person())
-    with opened_catalog() as catalog:
+    with opened_registry() as catalog:
         if onnx is not None:
             version = _register_file(catalog, name, onnx, notes)
         else:
@@ -70,9 +80,9 @@ def register(
 def list_models(as_json: AsJson = False) -> None:
     """Show every model with its aliases."""
     from cli import model_views
-    from cli.catalog import opened_catalog
+    from cli.catalog import opened_registry
 
-    with opened_catalog() as catalog:
+    with opened_registry() as catalog:
         found = [(m, catalog.aliases(m.name).items) for m in catalog.models().items]
     if as_json:
         typer.echo(model_views.models_json(found))
@@ -89,9 +99,9 @@ def show(
 ) -> None:
     """Show a model's versions, aliases and their history."""
     from cli import model_views
-    from cli.catalog import opened_catalog
+    from cli.catalog import opened_registry
 
-    with opened_catalog() as catalog:
+    with opened_registry() as catalog:
         found = model_views.ModelView(
             model=catalog.model(name),
             versions=catalog.versions(name).items,
@@ -113,16 +123,40 @@ def alias(
 ) -> None:
     """Point an alias to a version; NAME@ALIAS points it where another alias points now."""
     from cli import model_views
-    from cli.catalog import opened_catalog
+    from cli.catalog import opened_registry
     from registry.domain import ModelRef
 
-    with opened_catalog() as catalog:
+    with opened_registry() as catalog:
         target = catalog.resolve(ModelRef.parse(version))
         moved = catalog.set_alias(target.name, name, target.version, by=_person(), why=why)
     if as_json:
         typer.echo(model_views.as_json(moved))
     else:
         typer.echo(f"{moved} is now version {moved.version}")
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The model's name in the registry.")],
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias: champion…")],
+    why: Why = "",
+    as_json: AsJson = False,
+) -> None:
+    """Point an alias back to the version that it pointed to before its last move."""
+    from cli import model_views
+    from cli.catalog import opened_registry
+    from cli.stack.errors import NothingBefore
+
+    with opened_registry() as catalog:
+        moves = catalog.moves(name, alias)
+        before = moves[0].from_version if moves else None
+        if before is None:
+            raise NothingBefore(f"{name}@{alias}")
+        moved = catalog.set_alias(name, alias, before, by=_person(), why=why or "rolled back")
+    if as_json:
+        typer.echo(model_views.as_json(moved))
+    else:
+        typer.echo(f"{moved} is version {moved.version} again")
 
 
 def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
@@ -139,23 +173,38 @@ def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
     return columns
 
 
-def _register_file(catalog: "Catalog", name: str, onnx: Path, notes: "Notes") -> "ModelVersion":
-    from cli.registration import lay_out_file, register_file
+def _register_file(
+    catalog: "Catalog | RemoteCatalog", name: str, onnx: Path, notes: "Notes"
+) -> "ModelVersion":
+    from cli.registration import lay_out_file, register_file, register_file_remotely
+    from cli.remote_catalog import RemoteCatalog
     from cli.servers import triton_urls
     from cli.settings import LocalSettings
     from inference.settings import InferenceSettings
 
     settings, local = InferenceSettings(), LocalSettings()
     file = lay_out_file(name, onnx, local)
+    if isinstance(catalog, RemoteCatalog):
+        return register_file_remotely(catalog, file, notes)
     with triton_urls(settings, local) as urls:
         return register_file(catalog, file, urls=urls, notes=notes, settings=settings)
 
 
 def _register_served(
-    catalog: "Catalog", name: str, model: str, version: int, notes: "Notes"
+    catalog: "Catalog | RemoteCatalog", name: str, model: str, version: int, notes: "Notes"
 ) -> "ModelVersion":
     from cli.registration import register_served
+    from cli.remote_catalog import RemoteCatalog
     from inference.settings import InferenceSettings
+
+    if isinstance(catalog, RemoteCatalog):
+        return catalog.register(
+            name,
+            served_name=model,
+            served_version=str(version),
+            columns=notes.columns,
+            description=notes.description,
+        )
 
     settings = InferenceSettings()
     return register_served(

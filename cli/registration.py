@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.remote_catalog import RemoteCatalog
 from cli.settings import LocalSettings
 from cli.stack.repository import ModelNotServable, lay_out
 from inference.errors import SignatureMismatch
@@ -108,6 +109,22 @@ def register_file(
         artifact=file.path.as_uri(),
         description=notes.description,
         by=notes.by,
+    )
+
+
+def register_file_remotely(catalog: RemoteCatalog, file: LaidOutFile, notes: Notes) -> ModelVersion:
+    """Register the file through the API, whose servers load it from the model repository.
+
+    That repository must be the one that the servers see. Raises `ApiAway` or `ApiRefused`.
+    """
+    return catalog.register(
+        file.name,
+        served_name=file.served_name,
+        served_version=str(_VERSION_DIR),
+        columns=notes.columns,
+        digest=file.digest,
+        artifact=file.path.as_uri(),
+        description=notes.description,
     )
 
 

@@ -1,5 +1,7 @@
 """Serve the API from the command line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +10,7 @@ if TYPE_CHECKING:
     import socket
 
     from api.settings import Settings
+    from cli.settings import LocalSettings
 
 # Commands import what they use when they run, so that help shows at once.
 
@@ -31,8 +34,9 @@ def serve(
 ) -> None:
     """Answer over HTTP until Ctrl-C.
 
-    The registry and the Triton servers are those that NIGHTSHIFT_DATABASE_URL and
-    NIGHTSHIFT_TRITON_URLS name; /health/ready says whether they are there.
+    The registry is the one that NIGHTSHIFT_DATABASE_URL names. The servers of the pool `default`
+    are those of NIGHTSHIFT_TRITON_URLS; without it, in development, a local one is started.
+    /health/ready says whether they are there.
     """
     import asyncio
 
@@ -43,7 +47,8 @@ def serve(
     from telemetry.logs import logged_to
 
     settings = _told(Settings.read(), host, port)
-    log = LocalSettings().data_dir / "logs" / "api.jsonl"
+    local = LocalSettings()
+    log = local.data_dir / "logs" / "api.jsonl"
     with (
         _listen(settings.api.host, settings.api.port) as listener,
         logged_to(log),
@@ -57,8 +62,28 @@ def serve(
                 typer.echo(f"development: anyone on this machine may do everything, {url}/docs")
                 typer.echo(f"demo token: {demo_token}")
 
-        asyncio.run(server.serve(settings, listener, started))
+        with _with_servers(settings, local) as settings:
+            asyncio.run(server.serve(settings, listener, started))
     typer.echo("stopped")
+
+
+@contextmanager
+def _with_servers(settings: "Settings", local: "LocalSettings") -> "Iterator[Settings]":
+    """Give the settings with a local Triton, where they name none and this is development.
+
+    In production pools are registered through the API. Raises `StackError`.
+    """
+    from dataclasses import replace
+
+    from cli.servers import local_triton
+
+    named = "triton_urls" in settings.inference.model_fields_set
+    if named or settings.tokens.environment != "development":
+        yield settings
+        return
+    with local_triton(local, models=()) as triton:
+        urls = {"triton_urls": (triton.grpc_url,)}
+        yield replace(settings, inference=settings.inference.model_copy(update=urls))
 
 
 def _told(settings: "Settings", host: str | None, port: int | None) -> "Settings":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -53,3 +53,18 @@ class LocalSettings(BaseSettings):
         """Where `make` built something: one may work in another folder than the checkout."""
         here = self.data_dir / name
         return here if here.is_dir() else _CHECKOUT / ".nightshift" / name
+
+
+class ApiClientSettings(BaseSettings):
+    """The API that commands talk to: `NIGHTSHIFT_API_URL`, `NIGHTSHIFT_API_TOKEN`."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_API_", extra="ignore", frozen=True)
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="Where it is; without one, `nightshift models` opens the database itself.",
+    )
+    token: SecretStr | None = Field(
+        default=None, description="Who asks. In development `nightshift token` prints one."
+    )

@@ -7,6 +7,7 @@ StackError
 ├── ServerNotReady    the server did not become ready in time
 ├── SetUpMissing      an environment that `make` builds is not there
 ├── NothingToServe    no model lies where a server would look for it
+├── NothingBefore     an alias was never anywhere else
 ├── WrongAddress      a setting holds something else than a server's address
 └── NotAnswering      a server that a setting names does not answer
 """
@@ -91,3 +92,13 @@ class NotAnswering(StackError):
         )
         self.setting = setting
         """The environment variable."""
+
+
+class NothingBefore(StackError):
+    """An alias was never anywhere else."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(
+            f"{alias} has pointed to one version only, if to any: move it with "
+            "`nightshift models alias NAME@VERSION ALIAS`"
+        )

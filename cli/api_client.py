@@ -1,0 +1,126 @@
+"""Talk to a running API, one command's worth."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from cli.settings import ApiClientSettings
+from cli.stack.errors import StackError
+
+_MERGE_PATCH = "application/merge-patch+json"
+_LOAD_TIMEOUT_S = 330.0
+"""Longest wait for an answer: a little more than servers may take to load a model."""
+_PAGE_SIZE = 200
+
+
+class ApiNotConfigured(StackError):
+    """A command needs an API and none is named."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pools are managed through the API: start `nightshift serve`, then set "
+            "NIGHTSHIFT_API_URL, or give --api URL"
+        )
+
+
+class ApiAway(StackError):
+    """The API does not answer."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(
+            f"the API at {url} does not answer ({cause}): start `nightshift serve`, or correct "
+            "NIGHTSHIFT_API_URL"
+        )
+
+
+class ApiRefused(StackError):
+    """The API does not do what was asked; its words say why."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+        """The HTTP status."""
+
+
+class Api:
+    """Sends requests with the token that the settings name; raises `ApiAway`, `ApiRefused`."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """Return what is there."""
+        return self._body("GET", path, params=query)
+
+    def tag(self, path: str) -> str:
+        """Return the entity tag of what is there."""
+        return self._send("GET", path).headers["ETag"]
+
+    def items(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Give every item of a list, page by page."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.get(path, **query, **cursor, page_size=_PAGE_SIZE)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
+
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create, under a key of its own: a lost answer can be asked for again."""
+        return self._body("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+
+    def put(self, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> Any:
+        """Put what `body` says there; names of headers have `_` for `-`."""
+        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._body("PUT", path, json=body, headers=told)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what is there now."""
+        headers = {"If-Match": self.tag(path), "Content-Type": _MERGE_PATCH}
+        return self._body("PATCH", path, json=body, headers=headers)
+
+    def delete(self, path: str) -> dict[str, Any]:
+        """Take away what is there now; returns what is told of it."""
+        return self._body("DELETE", path, headers={"If-Match": "*"})
+
+    def _body(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        answer = self._send(method, path, **request)
+        found: dict[str, Any] = answer.json() if answer.content else {}
+        return found
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, **request)
+        except httpx.HTTPError as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            raise ApiAway(str(self._client.base_url), cause) from error
+        if answer.is_success:
+            return answer
+        raise ApiRefused(answer.status_code, _words(answer))
+
+
+@contextmanager
+def opened_api() -> Iterator[Api]:
+    """Give the API that the environment names; raises `ApiNotConfigured` where it names none."""
+    settings = ApiClientSettings()
+    if settings.url is None:
+        raise ApiNotConfigured
+    token = settings.token.get_secret_value() if settings.token else ""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(base_url=settings.url, headers=headers, timeout=_LOAD_TIMEOUT_S) as client:
+        yield Api(client)
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+        words = problem.get("detail") or problem["title"]
+    except (ValueError, KeyError, AttributeError):
+        words = f"it answers {answer.status_code} and no problem details: is that Nightshift's API?"
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        words += "; set NIGHTSHIFT_API_TOKEN, in development to what `nightshift token` prints"
+    return f"the API says: {words}"
