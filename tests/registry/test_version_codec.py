@@ -59,7 +59,7 @@ def test_a_field_is_of_its_type_or_refused(place: str, value: Any) -> None:
 @pytest.mark.parametrize("place", sorted(set(encode_version(FIRST)) - {"created_at"}))
 def test_a_missing_field_is_refused(place: str) -> None:
     """A version with a hole is none."""
-    said = encode_version(FIRST)
+    said = json.loads(json.dumps(encode_version(FIRST)))
     del said[place]
     with pytest.raises(Malformed, match=place):
         decode_version(said)
