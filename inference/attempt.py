@@ -45,7 +45,6 @@ class Attempts:
         settings: InferenceSettings,
         *,
         clock: Callable[[], float],
-        active: Callable[[], int],
     ) -> None:
         self._servers = servers
         self._router = router
@@ -53,17 +52,16 @@ class Attempts:
         self._pace = pace
         self._settings = settings
         self._clock = clock
-        self._active = active
         self._waits: list[set[asyncio.Timeout]] = [set() for _ in servers]
         self.overloads = 0
         """Refusals for too much to do, late answers of servers that live included."""
         self.failures = 0
         """Tries that ended in another error."""
-        self._answered_at = -math.inf
+        self._answered_at = [-math.inf] * len(servers)
 
     def answered_since(self, then: float) -> bool:
         """Say whether any server has answered a request since."""
-        return self._answered_at > then
+        return max(self._answered_at) > then
 
     async def make(
         self, ticket: Ticket, request: InferRequest, deadline: float
@@ -148,23 +146,20 @@ class Attempts:
             ) from given_up
 
     def _note_answer(self, ticket: Ticket, request: InferRequest) -> None:
-        self._answered_at = self._clock()
-        self._pace.answered(
-            (request.model, request.version),
-            request.rows,
-            server=ticket.server,
-            load_s=self._load_s(ticket),
-            now=self._answered_at,
-        )
+        key, queue_s = (request.model, request.version), self._queue_s(ticket)
+        self._answered_at[ticket.server] = now = self._clock()
+        self._pace.answered(key, request.rows, server=ticket.server, queue_s=queue_s, now=now)
 
-    def _load_s(self, ticket: Ticket) -> float:
-        """Return the time a request takes behind as many others as there are or may be.
+    def _queue_s(self, ticket: Ticket) -> float:
+        """Return how long as many requests like this one take as may be in flight at a time.
 
-        A server works on one after the other: with `depth` in flight it took so long.
+        A server answers one after the other: it had no more time for this one than since its
+        last answer. One that works on several at a time took as long for all that were in flight.
         """
-        each = math.ceil(self._active() / len(self._servers))
-        most = max(self._router.routes[ticket.server].window.size, each)
-        return (self._clock() - ticket.sent_at) * max(most / ticket.depth, 1.0)
+        now, window = self._clock(), self._router.routes[ticket.server].window.size
+        since_last_s = now - max(ticket.sent_at, self._answered_at[ticket.server])
+        own_s = max(since_last_s, (now - ticket.sent_at) / ticket.depth)
+        return own_s * max(window, self._settings.window_initial)
 
     async def _judge_late(
         self, late: DeadlineExceeded, ticket: Ticket, request: InferRequest, timeout_s: float
@@ -189,7 +184,7 @@ class Attempts:
         )
         if hopeless or await self._recheck(ticket.server, key) is Verdict.FAILURE:
             return DeadlineExceeded(words, server=server.url)
-        self._pace.late(key, request.rows, load_s=self._load_s(ticket))
+        self._pace.late(key, request.rows, queue_s=self._queue_s(ticket))
         return ServerSlow(
             f"{words}, though the server lives: allow more time if a row takes that long",
             server=server.url,

@@ -1,6 +1,5 @@
 """Say how many rows a request may have, so that its answer comes in time."""
 
-import math
 from collections.abc import Mapping
 
 from inference.router import ModelKey
@@ -10,9 +9,11 @@ class Pace:
     """What the answers have shown of each model's pace.
 
     The first request to a model is small, because nothing can be said of its pace before an
-    answer, and a server does not stop work that nobody waits for. Each answer says how many rows
-    would take `target_s`: rows are in proportion to time, and what a request costs besides makes
-    this too few at worst, which the next answer mends. Pure.
+    answer, and a server does not stop work that nobody waits for. Then each answer says how many
+    rows a request may have so that as many as may be in flight take `target_s`: time is in
+    proportion to rows, and what a request costs besides makes this too few at worst. Answers
+    only raise the limit: where they become slow, the server's window shrinks, which loses
+    nothing. Pure.
     """
 
     def __init__(self, *, target_s: float, first_rows: int) -> None:
@@ -26,25 +27,19 @@ class Pace:
         return self._most.get(model, self._first_rows)
 
     def answered(
-        self, model: ModelKey, rows: int, *, server: int, load_s: float, now: float
+        self, model: ModelKey, rows: int, *, server: int, queue_s: float, now: float
     ) -> None:
-        """Note an answer. `load_s` is its time, had as many been in flight as there may be.
-
-        The limit rises at once, and falls only when it is these very rows that take too long: few
-        rows that took some time say little of many.
-        """
+        """Note an answer; a queue of such requests takes `queue_s`."""
         self._answered_at.setdefault(model, {})[server] = now
-        fit = self._fit(rows, load_s)
-        if fit < rows or fit > self.most_rows(model):
-            self._most[model] = fit
+        self._most[model] = max(self.most_rows(model), self._fit(rows, queue_s))
 
-    def late(self, model: ModelKey, rows: int, *, load_s: float) -> None:
-        """Note that no answer came in `load_s`: so many rows take longer than that."""
-        self._most[model] = min(self.most_rows(model), self._fit(rows, load_s))
+    def late(self, model: ModelKey, rows: int, *, queue_s: float) -> None:
+        """Note that there was no answer; a queue of such requests takes longer than `queue_s`."""
+        self._most[model] = min(self.most_rows(model), self._fit(rows, queue_s))
 
     def answered_at(self, model: ModelKey) -> Mapping[int, float]:
         """Return when each server last answered a request for the model."""
         return self._answered_at.get(model, {})
 
-    def _fit(self, rows: int, load_s: float) -> int:
-        return max(1, math.floor(rows * self._target_s / max(load_s, 1e-6)))
+    def _fit(self, rows: int, queue_s: float) -> int:
+        return max(1, int(rows * self._target_s / max(queue_s, 1e-6)))

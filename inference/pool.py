@@ -59,7 +59,6 @@ class Pool:
             self._pace,
             settings,
             clock=clock,
-            active=lambda: self._turns.active,
         )
         self._placement = Placement(
             self._servers, self._admission, self._attempts, settings, clock=clock, random=random

@@ -30,7 +30,7 @@ class RouterLimits:
     not_ready_recheck_s: float
     """How long a server is left out for a model it did not have ready."""
     slow_s: float
-    """Longest time of an answer after which a server may be given more at a time."""
+    """Time of an answer above which a server is given less at a time, and up to which more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,8 @@ class Router:
             took_s = now - ticket.sent_at
             if took_s <= self._limits.slow_s:
                 route.window.answered(outstanding=route.outstanding)
+            else:
+                route.window.overloaded(sent_at=ticket.sent_at, now=now)
             route.overloads = 0
             self._observe(route, took_s, now)
         elif verdict is Verdict.FAILURE:

@@ -28,9 +28,9 @@ class InferenceSettings(BaseSettings):
     attempt_timeout_s: float = Field(default=30.0, gt=0)
     """Longest wait for one answer: many times what a row takes, yet short enough that a stuck
     server is found out within a shard. Requests are cut to what is answered in half of it."""
-    first_rows: int = Field(default=64, ge=1)
-    """Most rows of a request to a model of which nothing is known: the cost of one is all that a
-    fast model loses by it, and a model of 2 rows a second answers them in time."""
+    first_rows: int = Field(default=16, ge=1)
+    """Most rows of a request to a model of which nothing is known: one small request is all that
+    a fast model loses by it, and four of them are answered in time at half a second a row."""
     request_deadline_s: float = Field(default=120.0, gt=0)
     """Longest time for a request with its queueing, backing off and retries: room for three
     time-outs with waits between. A row of a dataset waits for its turn as long as others get
