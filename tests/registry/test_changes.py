@@ -153,12 +153,12 @@ def test_an_alias_is_moved_by_who_saw_it(catalog: Catalog, register: Register) -
         catalog.set_alias("flights", "champion", 2, from_version=0)
     assert lost.value.now == first
     second = catalog.set_alias("flights", "champion", 2, from_version=1)
-    for stale in ({"from_version": 1}, {"if_revision": first.revision}, {"if_revision": 0}):
+    for left, revision in ((1, None), (None, first.revision), (None, 0), (2, 0)):
         with pytest.raises(AliasMoved) as lost:
-            catalog.set_alias("flights", "champion", 1, **stale)
+            catalog.set_alias("flights", "champion", 1, from_version=left, if_revision=revision)
         assert lost.value.now == second
         with pytest.raises(AliasMoved):
-            catalog.delete_alias("flights", "champion", **stale)
+            catalog.delete_alias("flights", "champion", from_version=left, if_revision=revision)
     catalog.delete_alias("flights", "champion", if_revision=second.revision)
     with pytest.raises(UnknownAlias):
         catalog.alias("flights", "champion")
