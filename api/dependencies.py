@@ -13,9 +13,10 @@ from api.idempotency import Repeats
 from api.pools.upkeep import Upkeep, register_settings
 from api.settings import ApiSettings, Settings
 from inference.open_pools import OpenPools
+from registry.cached import CachedCatalog
 from registry.catalog import Catalog
 from registry.fleet import Fleet
-from registry.store import open_store
+from registry.opening import open_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Dependencies:
 
     catalog: Catalog
     """Models, versions and aliases, as they are registered."""
+    cached: CachedCatalog
+    """Answers about models that are mostly known already; awaited."""
     fleet: Fleet
     """Pools and servers, as they are registered."""
     open_pools: OpenPools
@@ -45,9 +48,8 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     Servers that are away come back by themselves. A registry that cannot be opened is an error
     from the start, `RegistryUnavailable`: its settings are wrong, or its tables cannot be made.
     """
-    store = open_store(settings.registry)
-    try:
-        catalog, fleet = Catalog(store), Fleet(store)
+    async with open_registry(settings.registry) as registry:
+        catalog, fleet = registry.catalog, registry.fleet
         if "triton_urls" in settings.inference.model_fields_set:
             await run_sync(register_settings, fleet, settings.inference.triton_urls)
         async with OpenPools(settings.inference) as pools:
@@ -55,18 +57,17 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
             async with upkeep.running():
                 yield Dependencies(
                     catalog=catalog,
+                    cached=registry.cached,
                     fleet=fleet,
                     open_pools=pools,
                     upkeep=upkeep,
-                    repeats=Repeats(store.answers()),
+                    repeats=Repeats(registry.store.answers()),
                     checks=(
-                        Check("registry", RegistryLook(store)),
+                        Check("registry", RegistryLook(registry.store)),
                         Check("triton", PoolLook(pools.servers)),
                     ),
                     settings=settings.api,
                 )
-    finally:
-        store.close()
 
 
 async def _of_app(request: Request) -> Dependencies:
