@@ -12,6 +12,7 @@ from flows.shards.encode import Allocate, Encoded
 from flows.shards.mapping import Mapping
 from flows.shards.object_store import ObjectStore
 from flows.shards.reader import read_shard
+from flows.shards.row_bytes import decoded_bytes
 from flows.shards.row_lengths import split_by_length
 from flows.shards.row_selection import take_batch
 from flows.shards.types import Shard
@@ -64,6 +65,10 @@ class MicrobatchSize:
     """Most rows that are decoded at a time."""
     buffer_bytes: int
     """Bytes that their fixed-size inputs take; 0 when none has a fixed size."""
+    read_bytes: int
+    """Bytes of decoded rows, kept columns included, after which a reading ends."""
+    most_bytes: int
+    """Most bytes of decoded rows; a reading that alone has more is a microbatch."""
 
 
 def microbatch_size(
@@ -96,8 +101,10 @@ def microbatch_size(
     slack = _ALIGNMENT * len(mapping.encoders)
     return MicrobatchSize(
         rows,
-        read_rows=rows if _is_ragged(mapping) else min(rows, settings.read_bytes // wide or 1),
+        read_rows=rows if mapping.is_ragged else min(rows, settings.read_bytes // wide or 1),
         buffer_bytes=rows * fixed + slack if fixed else 0,
+        read_bytes=settings.microbatch_bytes,
+        most_bytes=settings.microbatch_bytes * _FAT,
     )
 
 
@@ -106,10 +113,6 @@ def _answer_bytes(spec: TensorSpec) -> int:
     if spec.datatype == "BYTES" or -1 in spec.row_shape:
         return _UNKNOWN_BYTES
     return math.prod(spec.row_shape) * numpy_dtype(spec.datatype).itemsize
-
-
-def _is_ragged(mapping: Mapping) -> bool:
-    return any(encoder.is_ragged for encoder in mapping.encoders)
 
 
 def _power_of_two(number: int) -> int:
@@ -134,9 +137,15 @@ class MicrobatchReader:
         self._size = size
         self._watch = watch
         self._row = shard.row_start
-        self._groups = self._split if _is_ragged(mapping) else self._gather
-        columns = mapping.read_columns
-        self._batches = read_shard(store, shard, columns, batch_rows=size.read_rows)
+        self._groups = self._split if mapping.is_ragged else self._gather
+        self._waiting: pa.RecordBatch | None = None
+        self._batches = read_shard(
+            store,
+            shard,
+            mapping.read_columns,
+            batch_rows=size.read_rows,
+            batch_bytes=size.read_bytes,
+        )
 
     def next(self, buffer: Buffer) -> Microbatch | None:
         """Return the next rows, with inputs of fixed size in `buffer`; None at the end.
@@ -159,10 +168,17 @@ class MicrobatchReader:
             return next(self._batches, None)
 
     def _gather(self, allocate: Allocate) -> tuple[Group, ...]:
-        """Make one group of as many record batches as fit."""
+        """Make one group of as many record batches as fit; the next one waits."""
         partitions, most = self._shard.file.partitions, self._size.rows
         gathering = Gathering(self._mapping, partitions, rows=most, allocate=allocate)
-        while gathering.rows + self._size.read_rows <= most and (batch := self._read()):
+        size = 0
+        while (batch := self._waiting or self._read()) is not None:
+            self._waiting = batch
+            size += decoded_bytes(batch)
+            full = gathering.rows + batch.num_rows > most or size > self._size.most_bytes
+            if full and gathering.rows:
+                break
+            self._waiting = None
             with self._watch.stage("encode"):
                 gathering.add(batch)
         if not gathering.rows:

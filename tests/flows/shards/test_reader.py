@@ -227,7 +227,7 @@ pa.set_memory_pool(pa.system_memory_pool())
 found = dataset_at(sys.argv[1])
 (shard,) = shards_of(found, rows=10**9)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-rows = sum(b.num_rows for b in read_shard(found.store, shard, ["x"], batch_rows=8192))
+rows = sum(b.num_rows for b in read_shard(found.store, shard, ["x"], batch_rows=32768))
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(rows, (after - before) // 1024)
 """
@@ -238,12 +238,46 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     table = pa.table({"x": rng.standard_normal(20_000_000)})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=20_000_000, use_dictionary=False)
+    rows, grown = read_alone(tmp_path)
+    assert rows == 20_000_000
+    assert grown < 64
+
+
+def read_alone(folder: Path) -> tuple[int, int]:
+    """Read `x` in a process of its own; returns the rows, with the MiB by which it grew."""
     answer = subprocess.run(
-        [sys.executable, "-c", MEMORY_CODE, str(tmp_path)],
+        [sys.executable, "-c", MEMORY_CODE, str(folder)],
         capture_output=True,
         text=True,
         check=True,
     )
     rows, grown = map(int, answer.stdout.split())
-    assert rows == 20_000_000
-    assert grown < 64
+    return rows, grown
+
+
+def test_repeated_texts_take_no_more_memory(tmp_path: Path) -> None:
+    """20,000 rows of one text of 48 KiB are a file of 1 MB and 960 MB when decoded at once."""
+    texts = pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), ["a" * 49_152])
+    # Without Arrow's schema the column is text to whoever reads it.
+    table = pa.table({"x": texts})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=20_000, store_schema=False)
+    assert dataset_at(tmp_path).schema.field("x").type == pa.string()
+    rows, grown = read_alone(tmp_path)
+    assert rows == 20_000
+    assert grown < 128
+
+
+def test_steps_follow_the_size_of_the_rows(tmp_path: Path) -> None:
+    """Short texts come in large batches; fat ones behind them in small ones, none is lost."""
+    texts = ["short"] * 20_000 + ["f" * 20_000] * 2_000 + ["short"] * 9_000
+    write = pa.table({"x": texts, "id": range(31_000)})
+    pq.write_table(write, tmp_path / "a.parquet")
+    found = dataset_at(tmp_path)
+    (shard,) = shards_of(found, rows=31_000)
+    batches = list(read_shard(found.store, shard, ["x", "id"], batch_rows=8_192, batch_bytes=2**20))
+    assert pa.Table.from_batches(batches)["id"].to_pylist() == list(range(31_000))
+    sizes = [batch.num_rows for batch in batches]
+    assert sizes[:2] == [8_192, 8_192]
+    # A step of 52 rows has a little less than a MiB, so that a batch takes two.
+    assert 104 in sizes
+    assert max(batch.nbytes for batch in batches[3:]) < 3 * 2**20
