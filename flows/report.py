@@ -18,7 +18,7 @@ _SHOWN_COLUMNS = 8
 
 
 def render_report(report: JobReport) -> str:
-    """Return `report.html`: self-contained, without scripts, light or dark as the reader's system.
+    """Return `_report.html`: self-contained, without scripts, light or dark as the reader's system.
 
     Every text from the job is escaped, and the page forbids itself to load anything.
     """

@@ -52,7 +52,7 @@ class FileLineage:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """Everything that `report.html` shows of one job; nothing in it is estimated."""
+    """Everything that `_report.html` shows of one job; nothing in it is estimated."""
 
     job: str
     """The model as the job named it: `flights@champion`."""

@@ -12,6 +12,7 @@ from flows.shards.commit import PART_NAME, read_part
 from flows.shards.errors import (
     JobSuperseded,
     NoSuchObject,
+    OutputInsideInput,
     OutputNotWritable,
     OutputOccupied,
     PartConflict,
@@ -20,6 +21,7 @@ from flows.shards.errors import (
 from flows.shards.fingerprint import Fingerprint, differences
 from flows.shards.manifest import MANIFEST_KEY, Cut, Manifest, read_manifest
 from flows.shards.object_store import ObjectInfo, ObjectStore
+from flows.shards.visibility import is_hidden
 
 JOB_NAME = re.compile(r"^_job-(?P<fingerprint>[0-9a-f]{12})\.json$")
 """Names of the records of unfinished jobs, in the output's root."""
@@ -52,6 +54,8 @@ class Claim:
     """When the job first claimed the output."""
     published: Manifest | None
     """The job's own published output, whole: nothing is left to do."""
+    earlier: Manifest | None
+    """The job's own published output of which an object is gone or changed."""
     conditional_writes: bool
     """Whether the store refuses a second part of the same name; see `object_store`."""
 
@@ -82,11 +86,19 @@ def claim_output(
     Two different jobs that claim at the same instant may both be refused, never both accepted
     (on a store with conditional writes). Raises `OutputNotWritable` too. Safe to repeat.
     """
+    _check_apart(store.uri, fingerprint)
+    wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
+    try:
+        return _claim(store, wanted, replace=replace)
+    except BaseException:
+        store.clear_scratch()
+        raise
+
+
+def _claim(store: ObjectStore, wanted: JobRecord, *, replace: bool) -> Claim:
     probe = store.probe()
     if not probe.writable:
         raise OutputNotWritable(store.uri, probe.detail)
-    _check_apart(store.uri, fingerprint)
-    wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
     for _ in range(CLAIM_TRIES):
         if claim := _claim_once(store, wanted, probe.conditional_writes, replace=replace):
             return claim
@@ -104,7 +116,7 @@ def _claim_once(
     manifest = published[0] if published else None
     if manifest is not None and manifest.fingerprint == fingerprint.digest:
         if _is_whole(manifest, objects):
-            return Claim(manifest.cut, manifest.started_at, manifest, conditional_writes)
+            return Claim(manifest.cut, manifest.started_at, manifest, None, conditional_writes)
         wanted = wanted.model_copy(update={"cut": manifest.cut})
     elif manifest is not None and not replace:
         changed = differences(manifest.components, fingerprint)
@@ -113,24 +125,32 @@ def _claim_once(
     record = _put_record(store, wanted, published[1] if published else None)
     if record is None:
         return None
-    return Claim(record.cut, record.started_at, None, conditional_writes)
+    earlier = manifest if manifest and manifest.fingerprint == fingerprint.digest else None
+    return Claim(record.cut, record.started_at, None, earlier, conditional_writes)
 
 
 def _check_apart(uri: str, fingerprint: Fingerprint) -> None:
-    """Refuse an output whose parts the next run would read as input."""
-    inside = f"{uri}/".removeprefix(f"{fingerprint.input_uri}/")
-    if inside == f"{uri}/" or any(step[:1] in {"_", "."} for step in inside.split("/") if step):
-        return
-    raise OutputOccupied(uri, "the input dataset", [], replaceable=False)
+    """Refuse an output whose parts the next run would read as input, or the other way round."""
+    source = fingerprint.input_uri
+    inside, around = _below(uri, source), _below(source, uri)
+    if inside is not None and not is_hidden(inside):
+        raise OutputInsideInput(uri, source)
+    if around is not None and not is_hidden(around):
+        raise OutputOccupied(uri, f"the input {source}", [], replaceable=False)
+
+
+def _below(uri: str, root: str) -> str | None:
+    """Return the path by which `uri` lies in `root`; None when it does not."""
+    if uri == root:
+        return ""
+    return uri.removeprefix(f"{root}/") if uri.startswith(f"{root}/") else None
 
 
 def _check_foreign(uri: str, objects: Mapping[str, ObjectInfo]) -> None:
     foreign = [
         key
         for key in objects
-        if key.endswith(".parquet")
-        and not PART_NAME.match(key)
-        and not any(step.startswith(("_", ".")) for step in key.split("/"))
+        if key.endswith(".parquet") and not PART_NAME.match(key) and not is_hidden(key)
     ]
     if foreign:
         more = f" and {len(foreign) - 1} more files" if len(foreign) > 1 else ""
@@ -259,11 +279,15 @@ def check_claim(store: ObjectStore, fingerprint: Fingerprint) -> None:
 def withdraw_claim(store: ObjectStore, fingerprint: Fingerprint) -> bool:
     """Give the output up when nothing was committed, so that another job may take it.
 
-    False, with nothing done, when parts are there: they are kept for the job's next run.
+    False when parts are there: they are kept for the job's next run. The scratch folders go in
+    either case.
     """
-    for info in store.list("part-"):
-        name = PART_NAME.match(info.key)
-        if name and name["fingerprint"] == fingerprint.short:
-            return False
-    store.delete(job_key(fingerprint))
-    return True
+    try:
+        for info in store.list("part-"):
+            name = PART_NAME.match(info.key)
+            if name and name["fingerprint"] == fingerprint.short:
+                return False
+        store.delete(job_key(fingerprint))
+        return True
+    finally:
+        store.clear_scratch()

@@ -21,6 +21,7 @@ from flows.shards.errors import (
 from flows.shards.object_store import ObjectInfo, ObjectStore, open_store
 from flows.shards.settings import S3Settings, ShardSettings
 from flows.shards.types import InputFile, RowGroup, Scalar
+from flows.shards.visibility import is_hidden
 
 MAGIC = b"PAR1"
 """What a Parquet file begins and ends with."""
@@ -53,7 +54,8 @@ class Dataset:
     files: tuple[DatasetFile, ...]
     """By key; files without rows included."""
     schema: pa.Schema
-    """Columns that the files hold, in the first file's order; no partition columns."""
+    """Columns that the files hold, in the first file's order; no partition columns. Any may be
+    null: another file than the first may hold nulls where that says it has none."""
     partition_schema: pa.Schema
     """Hive partition columns, in path order: int64 or string."""
 
@@ -93,10 +95,11 @@ def list_dataset(
 ) -> Dataset:
     """Read the footers of the Parquet files whose key is `prefix` or lies below it.
 
-    Names that begin with `_` or `.` are skipped. Folders called `name=value` give partition
-    columns: int64 when every value is an integer written the shortest way (`7`, not `07`),
-    else string. Column order may differ between files, everything else must agree. With
-    `most_files` only the first files are read, for a look at what there is.
+    What Spark skips is skipped: names that begin with `.`, or with `_` and hold no `=`. Folders
+    called `name=value` give partition columns: int64 when every value is an integer written the
+    shortest way (`7`, not `07`), else string. The order of columns may differ between files, and
+    whether they may be null; everything else must agree. With `most_files` only the first files
+    are read, for a look at what there is.
 
     Raises `NoSuchInput`, `EmptyDataset`, `NotParquet`, `CorruptFooter`, `SchemaDrift`,
     `ColumnClash`, and what the store raises.
@@ -110,7 +113,7 @@ def list_dataset(
             )
         )
     first = footers[0]
-    schema = first.schema.remove_metadata()
+    schema = pa.schema([field.with_nullable(True) for field in first.schema])
     for footer in footers:
         _check_same_columns(first, footer)
     partitions, partition_schema = _partitions([info.key for info in infos])
@@ -133,17 +136,12 @@ def _data_objects(store: ObjectStore, prefix: str, uri: str) -> list[ObjectInfo]
         ]
     except NoSuchObject as error:
         raise NoSuchInput(uri) from error
-    visible = [info for info in below if not _is_hidden(info.key)]
+    visible = [info for info in below if not is_hidden(info.key)]
     if visible:
         return visible
     if below or store.root_exists():
         raise EmptyDataset(uri)
     raise NoSuchInput(uri)
-
-
-def _is_hidden(key: str) -> bool:
-    """Whether Spark and Hive would skip it too; a key that ends in a slash marks a folder."""
-    return key.endswith("/") or any(step.startswith(("_", ".")) for step in key.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +245,9 @@ def _partitions(
     """Read the partition values of every key, with one type for each column."""
     texts = [_partition_texts(key) for key in keys]
     names = [name for name, _ in texts[0]]
+    for name in names:
+        if names.count(name) > 1:
+            raise ColumnClash(name, keys[0], "two folders of its path are called so")
     for key, found in zip(keys, texts, strict=True):
         if [name for name, _ in found] != names:
             name = next(iter({*names} ^ {name for name, _ in found}), names[0] if names else "")

@@ -13,16 +13,18 @@ ShardError
 ├── OutputError                 nothing is published
 │   ├── OutputNotWritable       the probe could not write
 │   ├── OutputOccupied          another job's output, or something else, is there
+│   ├── OutputInsideInput       its parts would be rows of the dataset
 │   ├── JobSuperseded           another job took the output over while this one ran
 │   ├── PartConflict            an object with a part's name is not that part
 │   └── IncompleteOutput        publishing was asked for before every part was committed
 ├── StoreError
 │   ├── BadUri                  an address that no store is opened for
 │   ├── NoSuchObject            the object that was asked for is not there
+│   ├── LinkLoop                (object_store_local) a symbolic link leads back
 │   ├── StoreDenied             the store knows us and says no
 │   └── StoreUnavailable        transient: another try may succeed
 │       └── AmbiguousPut        the put may have happened: read back before trying again
-└── RowsUnaccounted             rows in are not rows ok plus rows quarantined
+└── RowsUnaccounted             (provenance) rows in are not rows ok plus rows quarantined
 """
 
 from collections.abc import Sequence
@@ -186,6 +188,17 @@ class OutputOccupied(OutputError):
         """What differs between the job that holds it and this one, in words."""
 
 
+class OutputInsideInput(OutputError):
+    """The output lies in the dataset that is to be scored."""
+
+    def __init__(self, uri: str, source: str) -> None:
+        where = "is the input" if uri == source else f"lies inside the input {source}"
+        super().__init__(
+            f"output inside the input: {uri} {where}, whose next job would score the scores: "
+            "choose an output beside it, or one whose name begins with '_'"
+        )
+
+
 class JobSuperseded(OutputError):
     """Another job took the output over while this one ran."""
 
@@ -279,16 +292,6 @@ class StoreUnavailable(StoreError):
 
 class AmbiguousPut(StoreUnavailable):
     """A put was neither confirmed nor refused: it may have happened."""
-
-
-class RowsUnaccounted(ShardError):
-    """A shard's rows in are not its rows ok plus its rows quarantined."""
-
-    def __init__(self, shard: str, *, rows_in: int, rows_ok: int, rows_quarantined: int) -> None:
-        super().__init__(
-            f"rows unaccounted for in {shard}: {rows_in} in, {rows_ok} scored and "
-            f"{rows_quarantined} quarantined: nothing was committed; report this as a defect"
-        )
 
 
 def one_line(text: str) -> str:

@@ -17,6 +17,7 @@ from flows.shards.errors import (
     NoSuchObject,
     ShardError,
     StoreDenied,
+    StoreError,
     StoreUnavailable,
 )
 from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
@@ -30,6 +31,18 @@ _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_HARD_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 )
+
+
+class LinkLoop(StoreError):
+    """A symbolic link leads back to a folder above it."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"link loop: {uri} is a symbolic link that leads back to itself or to a folder above "
+            "it: remove that link"
+        )
+        self.uri = uri
+        """The link, or the path that cannot be followed."""
 
 
 class LocalStore:
@@ -49,6 +62,7 @@ class LocalStore:
         """The folder; made at the first write."""
         self._link = link
         self._scratches = ScratchFolders(self.root / SCRATCH_FOLDER)
+        self._made: set[Path] = set()
 
     @property
     def uri(self) -> str:
@@ -113,7 +127,7 @@ class LocalStore:
         """Create a file whole; False when the name is taken."""
         target = self._path(key)
         with _translated(str(target)):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make(target.parent)
             if isinstance(source, Path) and source.stat().st_dev == target.parent.stat().st_dev:
                 _flush(source)
                 return self._publish(source, target, keep=True)
@@ -143,7 +157,7 @@ class LocalStore:
         """Overwrite a file whole; False when `if_etag` is given and is not its ETag."""
         target = self._path(key)
         with _translated(str(target)):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make(target.parent)
             scratch = self._scratch(data)
             try:
                 with _exclusive(target.parent):
@@ -173,11 +187,24 @@ class LocalStore:
     def scratch_folder(self, top: Path | None = None) -> Path:
         """A folder of this store's own, without `top` where publishing from it is a link."""
         with _translated(str(top or self.root / SCRATCH_FOLDER)):
+            self._make(self.root)
             return self._scratches.path(top)
 
     def clear_scratch(self) -> None:
-        """Remove such folders with those of dead writers; writers that live keep theirs."""
+        """Remove such folders with those of dead writers; writers that live keep theirs.
+
+        The root and other folders that this store made go too while nothing is in them.
+        """
         self._scratches.clear()
+        for folder in sorted(self._made, key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder and those above it; remembers which were missing."""
+        if not folder.is_dir():
+            self._made |= {each for each in (folder, *folder.parents) if not each.exists()}
+            folder.mkdir(parents=True, exist_ok=True)
 
     def _scratch(self, source: bytes | Path) -> Path:
         """Copy `source` to a new scratch file and flush it to the disk."""
@@ -204,17 +231,24 @@ def _info(key: str, status: os.stat_result) -> ObjectInfo:
 
 
 def _walk(top: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below `top` with its key; a file that vanishes meanwhile is left out."""
-    folders = [top]
+    """Yield every file below `top` with its key; a file that vanishes meanwhile is left out.
+
+    Links are followed. Raises `LinkLoop` for one that leads back.
+    """
+    folders: list[tuple[Path, frozenset[tuple[int, int]]]] = [(top, frozenset())]
     while folders:
-        folder = folders.pop()
+        folder, above = folders.pop()
         if not folder.is_dir():
             continue
+        status = folder.stat()
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            raise LinkLoop(str(folder))
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir():
                     if entry.name != SCRATCH_FOLDER:
-                        folders.append(Path(entry.path))
+                        folders.append((Path(entry.path), above | {here}))
                     continue
                 try:
                     status = entry.stat()
@@ -253,6 +287,8 @@ def _translated(uri: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NoSuchObject(uri) from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LinkLoop(str(error.filename or uri)) from error
         detail = error.strerror or str(error)
         if error.errno in _DENIED or isinstance(error, NotADirectoryError | FileExistsError):
             raise StoreDenied(uri, detail) from error

@@ -7,11 +7,21 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from flows.shards.errors import RowsUnaccounted
+from flows.shards.errors import ShardError
 from flows.shards.types import Shard
 
 FOOTER_KEY = "nightshift.part"
 """Key of the Parquet footer's metadata under which the JSON stands."""
+
+
+class RowsUnaccounted(ShardError):
+    """A shard's rows in are not its rows ok plus its rows quarantined."""
+
+    def __init__(self, shard: str, *, rows_in: int, rows_ok: int, rows_quarantined: int) -> None:
+        super().__init__(
+            f"rows unaccounted for in {shard}: {rows_in} in, {rows_ok} scored and "
+            f"{rows_quarantined} quarantined: nothing was committed; report this as a defect"
+        )
 
 
 class PartOrigin(BaseModel):

@@ -84,11 +84,11 @@ class ScratchFolders:
 
 def _claim(top: Path) -> tuple[Path, int]:
     """Make a new folder; returns it with the descriptor that holds its lock."""
-    top.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(_TRIES):
         folder = top / uuid.uuid4().hex
+        # Each time: another run may remove what is empty, `top` and what lies above it.
         with suppress(FileExistsError):
-            top.mkdir()
+            top.mkdir(parents=True)
         try:
             descriptor = os.open(_lock_of(folder), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileNotFoundError:

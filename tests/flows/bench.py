@@ -78,9 +78,8 @@ def numbers(path: Path, values: Sequence[float | None], *, first_id: int = 0) ->
     return write(path, {"id": ids, "x": pa.array(values, pa.float32())})
 
 
-def read(output: Path | str, folder: str | None = None, **options: Any) -> pa.Table:
+def read(output: Path | str, **options: Any) -> pa.Table:
     """Read what a job published as any reader would, in the order of the parts."""
-    del folder
     return ds.dataset(str(output), format="parquet", **options).to_table()
 
 

@@ -14,6 +14,7 @@ from flows.shards.errors import (
     EmptyDataset,
     NoSuchInput,
     NotParquet,
+    OutputInsideInput,
     OutputNotWritable,
     OutputOccupied,
     SchemaDrift,
@@ -210,6 +211,6 @@ def test_an_output_that_holds_something_else(folder: Path) -> None:
 
 def test_an_output_inside_the_input(folder: Path) -> None:
     """The next run would read its own scores, unless the name hides them."""
-    with pytest.raises(OutputOccupied, match="the input dataset"):
+    with pytest.raises(OutputInsideInput, match="lies inside the input"):
         planned(folder, output="lake/scores")
     assert planned(folder, output="lake/_scores").left

@@ -1,10 +1,10 @@
 """An output belongs to one job, and a refusal says who holds it and what differs."""
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,13 +16,15 @@ from flows.shards.dataset import Dataset
 from flows.shards.errors import (
     AmbiguousPut,
     JobSuperseded,
+    OutputInsideInput,
     OutputNotWritable,
     OutputOccupied,
     PartConflict,
     StoreUnavailable,
 )
 from flows.shards.manifest import MANIFEST_KEY, Cut
-from flows.shards.object_store import ObjectStore, StoreProbe, open_store
+from flows.shards.object_store import ObjectStore, StoreProbe, Tail, open_store
+from flows.shards.object_store_local import LocalStore
 from flows.shards.provenance import Provenance
 from flows.shards.publish import verify_parts
 from flows.shards.settings import S3Settings
@@ -255,8 +257,38 @@ def test_output_in_its_own_input(lake: Path, scratch: Path, below: str, replace:
     """Scores written into the dataset would be scored by the next run."""
     store = open_store(f"{lake}{below}", S3Settings())
     job = Job(dataset_at(lake), store, scratch)
-    with pytest.raises(OutputOccupied, match="holds the input dataset"):
+    before = sorted(lake.rglob("*"))
+    where = f"lies inside the input {lake}," if below else "is the input,"
+    with pytest.raises(OutputInsideInput, match=f"{lake}{below} {where}"):
         job.claim(replace=replace)
+    assert sorted(lake.rglob("*")) == before
+
+
+def test_input_in_its_own_output(lake: Path, scratch: Path) -> None:
+    """Who reads the scores would read the rows as well; hidden ones are nobody's scores."""
+    job = Job(dataset_at(lake / "month=1"), open_store(str(lake), S3Settings()), scratch)
+    with pytest.raises(OutputOccupied, match=f"{lake} holds the input {lake}/month=1: choose"):
+        job.claim()
+    hidden = lake.parent / "out/_lake"
+    hidden.parent.mkdir()
+    lake.rename(hidden)
+    job = Job(dataset_at(hidden), open_store(str(hidden.parent), S3Settings()), scratch)
+    assert job.run() is not None
+
+
+def test_a_claim_that_fails_leaves_nothing(lake: Path, tmp_path: Path, scratch: Path) -> None:
+    """Folders that a refused or withdrawn job made go again, those that were there stay."""
+    store = open_store(str(tmp_path / "new/deep/out"), S3Settings())
+    job = Job(dataset_at(lake), store, scratch)
+    job.claim()
+    store.scratch_folder()
+    assert withdraw_claim(store, job.fingerprint)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/mine.parquet").write_bytes(b"mine")
+    with pytest.raises(OutputOccupied):
+        Job(dataset_at(lake), open_store(str(tmp_path / "old"), S3Settings()), scratch).claim()
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["mine.parquet"]
 
 
 def test_hidden_output_below_the_input(lake: Path, scratch: Path) -> None:
@@ -428,18 +460,32 @@ def test_store_without_conditions_is_told(dataset: Dataset, scratch: Path) -> No
     assert not Job(dataset, store, scratch).claim().conditional_writes
 
 
-def test_verifying_a_thousand_local_parts_is_quick(tmp_path: Path) -> None:
-    """1,000 committed parts are verified from their footers in less than 5 s."""
-    lake = write_lake(tmp_path / "lake", {f"k={i}/a.parquet": 2 for i in range(1000)})
-    store = open_store(str(tmp_path / "out"), S3Settings())
+class TailsOnly(LocalStore):
+    """A folder that notes whose ends are read, and lets nobody read a whole object."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.tails: list[str] = []
+
+    def read_tail(self, key: str, max_bytes: int) -> Tail:
+        self.tails.append(key)
+        return super().read_tail(key, max_bytes)
+
+    def open(self, key: str, etag: str | None = None) -> Any:
+        raise AssertionError(f"{key} was opened")
+
+
+def test_parts_are_verified_from_their_footers(tmp_path: Path) -> None:
+    """The end of each committed part is read once, and nothing else."""
+    lake = write_lake(tmp_path / "lake", {f"k={i}/a.parquet": 2 for i in range(30)})
+    store = TailsOnly(tmp_path / "out")
     job = Job(dataset_at(lake), store, tmp_path / "s")
     claim = job.claim()
     shards = job.shards(claim)
     _copy_parts(job, shards)
-    begun = time.monotonic()
-    found = verify_parts(store, job.fingerprint, shards, threads=8)
-    assert time.monotonic() - begun < 5
-    assert len(found) == 1000
+    store.tails.clear()
+    assert len(verify_parts(store, job.fingerprint, shards, threads=8)) == 30
+    assert sorted(store.tails) == [part_key(i, job.fingerprint.digest) for i in range(30)]
 
 
 def _copy_parts(job: Job, shards: tuple[Shard, ...]) -> None:

@@ -113,11 +113,19 @@ def test_a_folder_below_the_root_of_a_store(lake: Path) -> None:
 
 
 def test_hidden_names_are_skipped(lake: Path) -> None:
-    """What Spark and Hive skip is skipped: names that begin with '_' or '.', at any depth."""
+    """What Spark skips is skipped: names that begin with '_' or '.', at any depth."""
     for key in ("_SUCCESS", ".part.crc", "_old/x.txt", "month=1/_temporary/y", "month=1/.z"):
         (lake / key).parent.mkdir(exist_ok=True)
         (lake / key).write_text("not Parquet")
     assert len(dataset_at(lake).files) == 3
+
+
+def test_partition_whose_name_begins_with_an_underscore(tmp_path: Path) -> None:
+    """`_day=1` is data, as for Spark; with a dot in front it is none."""
+    for step in ("_day=1", "_day=2", "._day=3"):
+        write(tmp_path, f"{step}/a.parquet", pa.table({"x": [1]}))
+    found = dataset_at(tmp_path)
+    assert [file.partitions for file in found.files] == [(("_day", 1),), (("_day", 2),)]
 
 
 @pytest.mark.parametrize(
@@ -253,6 +261,9 @@ def test_order_nullability_and_metadata_may_differ(lake: Path) -> None:
     write(lake, "month=4/a.parquet", pa.table([["x"], [1], [0.5]], schema=schema))
     found = dataset_at(lake)
     assert found.schema.names == ["id", "delay", "tail"]
+    write(lake, "month=0/a.parquet", pa.table([["x"], [1], [0.5]], schema=schema))
+    assert [field.nullable for field in dataset_at(lake).schema] == [True, True, True]
+    (lake / "month=0/a.parquet").unlink()
     sizes = {
         file.key: file.row_groups[0].bytes
         for file in found.input_files(["tail"])
@@ -289,6 +300,14 @@ def test_partition_column_also_stored(tmp_path: Path) -> None:
     """A name that is both a folder and a column is ambiguous."""
     write(tmp_path, "x=1/a.parquet", pa.table({"x": [1]}))
     assert "it is a partition folder and a column" in fails(tmp_path, ColumnClash)
+
+
+def test_partition_twice(tmp_path: Path) -> None:
+    """A path may not give a column two values."""
+    write(tmp_path, "k=1/k=2/a.parquet", pa.table({"x": [1]}))
+    assert fails(tmp_path, ColumnClash).startswith(
+        "column 'k' is ambiguous in k=1/k=2/a.parquet: two folders of its path are called so"
+    )
 
 
 def test_column_twice(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import pickle
 import pytest
 
 from flows.shards import errors
+from flows.shards.object_store_local import LinkLoop
+from flows.shards.provenance import RowsUnaccounted
 
 EXAMPLES = [
     errors.NoSuchInput("s3://b/x"),
@@ -17,15 +19,17 @@ EXAMPLES = [
     errors.InputChanged("x", planned="1", found=None),
     errors.OutputNotWritable("/out", "why\nnot"),
     errors.OutputOccupied("/out", "a job", ["model a → b", "input c → d"]),
+    errors.OutputInsideInput("/lake/out", "/lake"),
     errors.JobSuperseded("/out", "f" * 64),
     errors.PartConflict("part", "why"),
     errors.IncompleteOutput("/out", list(range(9)), 20),
     errors.BadUri("ftp://x", "why"),
     errors.NoSuchObject("s3://b/x"),
+    LinkLoop("/lake/loop"),
     errors.StoreDenied("s3://b/x", "Access\nDenied"),
     errors.StoreUnavailable("s3://b/x", "down"),
     errors.AmbiguousPut("s3://b/x", "reset"),
-    errors.RowsUnaccounted("shard 3", rows_in=3, rows_ok=1, rows_quarantined=1),
+    RowsUnaccounted("shard 3", rows_in=3, rows_ok=1, rows_quarantined=1),
 ]
 
 

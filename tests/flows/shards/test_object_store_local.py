@@ -9,7 +9,7 @@ import pytest
 
 from flows.shards.errors import NoSuchObject, StoreDenied, StoreUnavailable
 from flows.shards.object_store import StoreProbe
-from flows.shards.object_store_local import LocalStore
+from flows.shards.object_store_local import LinkLoop, LocalStore
 
 
 def no_links(source: Path, target: Path) -> None:
@@ -100,6 +100,17 @@ def test_links_to_data_are_followed(tmp_path: Path) -> None:
     (root / "y").symlink_to(tmp_path / "data" / "sub" / "x")
     (root / "dead").symlink_to(tmp_path / "nowhere")
     assert [info.key for info in LocalStore(root).list()] == ["sub/x", "y"]
+
+
+@pytest.mark.parametrize("target", [".", "..", "loop", "../other"])
+def test_links_that_lead_back(tmp_path: Path, target: str) -> None:
+    """A loop is named with what to do, and is not followed until the system gives up."""
+    (tmp_path / "data/deep").mkdir(parents=True)
+    (tmp_path / "other").symlink_to("data/deep")
+    (tmp_path / "data/a.parquet").write_bytes(b"1")
+    (tmp_path / "data/deep/loop").symlink_to(f"../{target}" if "other" in target else target)
+    with pytest.raises(LinkLoop, match=r"data/deep/loop.*: remove that link"):
+        LocalStore(tmp_path / "data").list()
 
 
 def test_same_size_another_content(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from flows.shards.errors import RowsUnaccounted
-from flows.shards.provenance import FOOTER_KEY, Provenance
+from flows.shards.provenance import FOOTER_KEY, Provenance, RowsUnaccounted
 from flows.shards.types import Shard
 from tests.flows.shards.jobs import NOW, Job
 

@@ -106,6 +106,18 @@ def test_every_row_of_a_later_shard(
     ]
 
 
+def test_null_where_another_file_has_none(memory: MemoryObjectStore, tmp_path: Path) -> None:
+    """A column that the first file declares free of nulls keeps the nulls of the second."""
+    (tmp_path / "lake").mkdir()
+    strict = pa.schema([pa.field("id", pa.int64(), nullable=False)])
+    pq.write_table(pa.table([[1, 2]], schema=strict), tmp_path / "lake/a.parquet")
+    pq.write_table(pa.table({"id": [3, None]}), tmp_path / "lake/b.parquet")
+    row = QuarantinedRow(1, "encode", "null in id", "null")
+    assert keep(dataset_at(tmp_path / "lake"), memory, tmp_path / "s", row, shard=1) == 1
+    (kept,) = rows_of(memory, [KEY])
+    assert (kept["id"], kept["_source_file"], kept["_row"]) == (None, "b.parquet", 1)
+
+
 def test_null_partition_and_taken_names(memory: MemoryObjectStore, tmp_path: Path) -> None:
     """A null partition stays null with its type; our names give way to the data's."""
     path = tmp_path / "lake" / "k=__HIVE_DEFAULT_PARTITION__"
