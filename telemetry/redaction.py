@@ -15,11 +15,22 @@ _VALUES = re.compile(
     \b(?:bearer|basic)\s+[\w.~+/=-]{8,}                # what an Authorization header holds
     | \beyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)?              # a JWT, wherever it came from
     | (?<=://)[^/\s:@"\\]*:[^/\s@"\\]+(?=@)            # user and password of a URL
-    | (?<=[?&])(?:access_token|token|key|sig|signature|x-amz-[a-z-]+)=[^&\s"'\\]+
+    | (?<=[?&])(?:access_token|token|key|password|secret|sig|signature|x-amz-[a-z-]+)=[^&\s"'\\]+
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_SIGNS = ("eyj", "bearer", "basic", "://", "token=", "key=", "sig", "x-amz-")
+_SIGNS = (
+    "eyj",
+    "bearer",
+    "basic",
+    "://",
+    "token=",
+    "key=",
+    "password=",
+    "secret=",
+    "sig",
+    "x-amz-",
+)
 """One of these is in whatever `_VALUES` finds; most lines have none, which is seen sooner."""
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
+from api.gateway.outcomes import possible
 from api.settings import Settings
 from tests.api.conftest import settings_for
 from tests.api.gateway import probe_app
@@ -39,6 +40,7 @@ def app_of(settings: Settings) -> FastAPI:
     app.include_router(probe_app.router)
     gateway = app.state.gateway
     gateway.routes.learn(app.routes)
+    gateway.metrics.expect(possible(gateway.routes))
     return app
 
 
