@@ -27,10 +27,10 @@ def test_a_server_that_was_not_brought_up_is_refused(
 ) -> None:
     """One line with the command that helps, and exit status 1, before anything is served."""
     monkeypatch.setenv("NIGHTSHIFT_DATABASE_URL", bare_postgres_url)
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", "127.0.0.1:1")
     failed = command("serve", "--port", "0")
     assert failed.exit_code == 1
-    (line,) = failed.stderr.splitlines()[-1:]
-    assert line.endswith("has no tables yet: run `nightshift db upgrade`")
+    assert failed.stderr.rstrip().endswith("has no tables yet: run `nightshift db upgrade`")
 
 
 def test_a_file_needs_no_upgrade(command: Command) -> None:

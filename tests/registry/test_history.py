@@ -385,7 +385,7 @@ def test_the_registry_agrees_with_itself_on_sqlite(chaos: Chaos) -> None:
             open_store = staticmethod(fresh)
 
         work = hypothesis.seed(chaos.seed)(SqliteWork)
-        count = chaos.count(300, sample=5)
+        count = chaos.count(300, sample=3)
         run_state_machine_as_test(
             work, settings=settings(max_examples=count, stateful_step_count=30)
         )
