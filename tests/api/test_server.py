@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,17 @@ from tests.api.conftest import settings_for
 NOBODY = "127.0.0.1:9"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_it(database: Path, number: signal.Signals) -> None:
-    """It answers once it says so; afterwards nobody listens."""
+@pytest.mark.parametrize(
+    ("signals", "notice_s"),
+    [([signal.SIGINT], 60), ([signal.SIGTERM], 0), ([signal.SIGTERM, signal.SIGTERM], 60)],
+)
+async def test_a_signal_ends_it(
+    database: Path, signals: list[signal.Signals], notice_s: float
+) -> None:
+    """It answers once it says so; afterwards nobody listens.
+
+    Ctrl-C waits for no load balancer, nor does a second signal.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
     started = asyncio.Event()
@@ -26,13 +35,17 @@ async def test_a_signal_ends_it(database: Path, number: signal.Signals) -> None:
     def say(_: str | None) -> None:
         started.set()
 
-    serving = asyncio.create_task(serve(settings_for(database, NOBODY), listener, say))
+    settings = settings_for(database, NOBODY)
+    settings = replace(settings, api=settings.api.model_copy(update={"drain_notice_s": notice_s}))
+    serving = asyncio.create_task(serve(settings, listener, say))
     await asyncio.wait_for(started.wait(), timeout=20)
     async with AsyncClient(base_url=f"http://127.0.0.1:{address[1]}") as client:
         answer = await client.get("/health/live")
     assert answer.json() == {"status": "live"}
     assert "server" not in answer.headers
-    os.kill(os.getpid(), number)
+    for number in signals:
+        os.kill(os.getpid(), number)
+        await asyncio.sleep(0.05)
     await asyncio.wait_for(serving, timeout=20)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=5)

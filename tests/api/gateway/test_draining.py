@@ -1,0 +1,114 @@
+"""Draining: whoever was let in is answered, and nobody new is asked for."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.stack.process import LOOPBACK, free_ports
+from tests.api import tokens
+from tests.api.gateway.probe import Probe, probe
+from tests.chaos.seeds import Chaos
+from tests.cli.stack.processes import eventually, runs
+
+CALLERS = 8
+
+
+class Balancer:
+    """Sends requests to the process while it says that it is ready, as a load balancer does."""
+
+    def __init__(self, running: Probe) -> None:
+        self._running = running
+        self._sends = threading.Event()
+        self._sends.set()
+        self.seen: list[object] = []
+
+    def watch(self) -> None:
+        """Ask for readiness until it is gone."""
+        with httpx.Client(base_url=self._running.url) as client:
+            while "server" not in _missing(client):
+                time.sleep(0.02)
+        self._sends.clear()
+
+    def call(self, ms: int) -> None:
+        """Send requests over one connection for as long as they are welcome."""
+        with httpx.Client(base_url=self._running.url, headers=tokens.bearer()) as client:
+            while self._sends.is_set():
+                try:
+                    self.seen.append(client.get(f"/probe/slow/{ms}").status_code)
+                except httpx.HTTPError as error:
+                    self.seen.append(repr(error))
+
+
+def _missing(client: httpx.Client) -> set[str]:
+    answer = client.get("/health/ready").json()
+    return {each["name"] for each in answer.get("missing", [])}
+
+
+@pytest.mark.chaos
+def test_no_request_fails_over_restarts(tmp_path: Path, chaos: Chaos) -> None:
+    """Under load, on one port, at any moment: each request that was sent is answered."""
+    random = chaos.random()
+    (port,) = free_ports(1)
+    total: Counter[object] = Counter()
+    restarts = chaos.count(20, sample=1)
+    for _ in range(restarts):
+        with (
+            probe(tmp_path, port=port, API_DRAIN_NOTICE_S="0.5") as running,
+            ThreadPoolExecutor(CALLERS + 1) as threads,
+        ):
+            balancer = Balancer(running)
+            watching = threads.submit(balancer.watch)
+            calling = [threads.submit(balancer.call, random.randrange(300)) for _ in range(CALLERS)]
+            assert eventually(lambda: len(balancer.seen) >= CALLERS, within_s=20)
+            time.sleep(random.uniform(0, 0.5))
+            os.kill(running.pid, signal.SIGTERM)
+            for each in (watching, *calling):
+                each.result(timeout=30)
+            assert eventually(lambda: not runs(running.pid), within_s=20)
+        total.update(balancer.seen)
+    chaos.tell(f"{restarts} restarts, {total[200]} requests, {total.total() - total[200]} failed")
+    assert set(total) == {200}
+    assert total[200] >= restarts * CALLERS
+
+
+def test_what_is_under_way_at_the_signal_is_finished(tmp_path: Path) -> None:
+    """Readiness says no at once, answers end their connections, then nobody listens."""
+    with (
+        probe(tmp_path, API_DRAIN_NOTICE_S="1.5") as running,
+        httpx.Client(base_url=running.url, timeout=20) as client,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        slow = threads.submit(
+            httpx.get, f"{running.url}/probe/slow/2500", headers=tokens.bearer(), timeout=20
+        )
+        assert eventually(lambda: _in_flight(client) == 2, within_s=10)
+        os.kill(running.pid, signal.SIGTERM)
+        assert eventually(lambda: "server" in _missing(client), within_s=1)
+        live = client.get("/health/live")
+        assert (live.status_code, live.headers["connection"]) == (200, "close")
+        assert eventually(lambda: not _listens(running.port), within_s=10)
+        assert not slow.done()
+        assert slow.result(timeout=20).status_code == 200
+        assert eventually(lambda: not runs(running.pid), within_s=20)
+
+
+def _in_flight(client: httpx.Client) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    name = "nightshift_http_requests_in_flight "
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
