@@ -1,12 +1,16 @@
 """Answer with a body of a declared shape."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from fastapi import Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 
 from api.preconditions import unchanged
+from registry.cached import CachedCatalog
+from registry.reading import CatalogReader
+
+_JSON = "application/json"
 
 
 def answered(
@@ -21,9 +25,7 @@ def answered(
     A `Response` of its own spares FastAPI to validate once more what has just been built.
     """
     told = {"ETag": etag, **(headers or {})} if etag is not None else dict(headers or {})
-    return Response(
-        body.model_dump_json(), status_code=status, headers=told, media_type="application/json"
-    )
+    return Response(body.model_dump_json(), status_code=status, headers=told, media_type=_JSON)
 
 
 def read(body: BaseModel, *, etag: str, if_none_match: str | None) -> Response:
@@ -31,3 +33,27 @@ def read(body: BaseModel, *, etag: str, if_none_match: str | None) -> Response:
     if unchanged(if_none_match, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
     return answered(body, etag=etag)
+
+
+async def kept(
+    cached: CachedCatalog,
+    request: Request,
+    scope: str,
+    look: Callable[[CatalogReader], tuple[str, BaseModel]],
+    *,
+    if_none_match: str | None,
+) -> Response:
+    """Return what `look` finds in the catalog, entity tag and body, mostly from the cache.
+
+    `scope` is the model that it speaks of. Raises what `look` raises; it is run in a thread.
+    """
+
+    def load(catalog: CatalogReader) -> bytes:
+        etag, body = look(catalog)
+        return f"{etag}\n{body.model_dump_json()}".encode()
+
+    tag, _, told = (await cached.kept(scope, request.url.path, load)).partition(b"\n")
+    etag = tag.decode()
+    if unchanged(if_none_match, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
+    return Response(told, headers={"ETag": etag}, media_type=_JSON)

@@ -3,10 +3,10 @@
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from api import errors
-from api.answers import answered, read
+from api.answers import answered, kept
 from api.bodies import INVALID, MALFORMED, StrictRoute
 from api.dependencies import Needs
 from api.fields import AliasName, ModelName, Moment, Why
@@ -21,6 +21,7 @@ from api.problems import Refused, refusals
 from registry.conflicts import AliasMoved
 from registry.domain import Alias
 from registry.errors import UnknownAlias
+from registry.reading import CatalogReader
 
 _UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_ALIAS)
 
@@ -52,12 +53,20 @@ def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     response_model=AliasBody,
     responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
 )
-def get_alias(
-    needs: Needs, model: ModelName, alias: AliasName, if_none_match: IfNoneMatch = None
+async def get_alias(
+    request: Request,
+    needs: Needs,
+    model: ModelName,
+    alias: AliasName,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return where an alias points."""
-    found = needs.catalog.alias(model, alias)
-    return read(AliasBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
+
+    def look(catalog: CatalogReader) -> tuple[str, AliasBody]:
+        found = catalog.alias(model, alias)
+        return etag(found.revision), AliasBody.of(found)
+
+    return await kept(needs.cached, request, model, look, if_none_match=if_none_match)
 
 
 @router.put(

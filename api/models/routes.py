@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
-from api.answers import answered, read
+from api.answers import answered, kept
 from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
 from api.dependencies import Needs
 from api.fields import ModelName, TagQuery, WhoQuery, Why, tag_of
@@ -26,6 +26,7 @@ from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMat
 from api.problems import refusals
 from registry.domain import Model
 from registry.pages import ModelFilter, TagFilter
+from registry.reading import CatalogReader
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -105,10 +106,16 @@ async def create_model(
     response_model=ModelBody,
     responses=NOT_MODIFIED | refusals(errors.UNKNOWN_MODEL, INVALID),
 )
-def get_model(needs: Needs, model: ModelName, if_none_match: IfNoneMatch = None) -> Response:
+async def get_model(
+    request: Request, needs: Needs, model: ModelName, if_none_match: IfNoneMatch = None
+) -> Response:
     """Return a model."""
-    found = needs.catalog.model(model)
-    return read(ModelBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
+
+    def look(catalog: CatalogReader) -> tuple[str, ModelBody]:
+        found = catalog.model(model)
+        return etag(found.revision), ModelBody.of(found)
+
+    return await kept(needs.cached, request, model, look, if_none_match=if_none_match)
 
 
 @router.patch(

@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Request, Response
 
 from api import errors
-from api.answers import answered, read
+from api.answers import answered, kept
 from api.bodies import INVALID, MALFORMED, StrictRoute
 from api.dependencies import Dependencies, Needs
 from api.fields import ModelName, TagQuery, VersionNumber, WhoQuery, Why, tag_of
@@ -24,6 +24,7 @@ from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMat
 from api.problems import Refused, refusals
 from registry.domain import ModelVersion, Signature
 from registry.pages import TagFilter, VersionFilter
+from registry.reading import CatalogReader
 
 _ETAG = etag(1)
 """A version's row never changes."""
@@ -98,12 +99,19 @@ async def register_version(
     response_model=VersionBody,
     responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
 )
-def get_version(
-    needs: Needs, model: ModelName, version: VersionNumber, if_none_match: IfNoneMatch = None
+async def get_version(
+    request: Request,
+    needs: Needs,
+    model: ModelName,
+    version: VersionNumber,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return a version."""
-    found = needs.catalog.version(model, version)
-    return read(VersionBody.of(found), etag=_ETAG, if_none_match=if_none_match)
+
+    def look(catalog: CatalogReader) -> tuple[str, VersionBody]:
+        return _ETAG, VersionBody.of(catalog.version(model, version))
+
+    return await kept(needs.cached, request, model, look, if_none_match=if_none_match)
 
 
 @router.delete(

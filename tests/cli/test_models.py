@@ -119,6 +119,7 @@ def test_a_file_is_registered_with_what_a_real_triton_says(
         "artifact": stored.resolve().as_uri(),
         "description": "",
         "created_by": "ada",
+        "tags": {},
     }
     taken = {"name": "x", "datatype": "FP32", "shape": [-1, WIDTH]}
     assert signature["inputs"] == [taken]
