@@ -19,7 +19,7 @@ from flows.shards.attempt import commit_attempt
 from flows.shards.commit import Adopted, Committed, part_key
 from flows.shards.part_writer import PartWriter
 from flows.shards.provenance import Provenance
-from flows.shards.quarantine import quarantine_key, write_quarantine
+from flows.shards.quarantine import QuarantineFile, quarantine_key, write_quarantine
 from flows.shards.row_lengths import restore_order
 from flows.shards.types import QuarantinedRow, ScoredBatch, Shard
 from flows.stopwatch import Stopwatch
@@ -157,7 +157,8 @@ class _Attempt:
             fingerprint=job.fingerprint.digest,
             rows_ok=writer.rows,
             rows_quarantined=len(self._quarantined),
-            quarantine=quarantine,
+            quarantine=quarantine.key if quarantine else None,
+            quarantine_sha256=quarantine.sha256 if quarantine else None,
             model=str(job.model),
             model_digest=job.model.digest,
             attempt=self._attempt,
@@ -171,7 +172,7 @@ class _Attempt:
         with self._watch.stage("commit"):
             return commit_attempt(job.output, job.fingerprint, key, path, self._write_id)
 
-    def _write_quarantine(self, key: str) -> str | None:
+    def _write_quarantine(self, key: str) -> QuarantineFile | None:
         if not self._quarantined:
             return None
         job = self._job
@@ -185,4 +186,4 @@ class _Attempt:
             partition_schema=job.dataset.partition_schema,
             scratch_dir=job.scratch,
             settings=job.files,
-        ).key
+        )

@@ -20,6 +20,7 @@ from flows.shards.errors import (
 )
 from flows.shards.fingerprint import Fingerprint, differences
 from flows.shards.manifest import MANIFEST_KEY, Cut, Manifest, read_manifest
+from flows.shards.mending import is_whole, remove_damaged
 from flows.shards.object_store import ObjectInfo, ObjectStore
 from flows.shards.visibility import is_hidden
 
@@ -54,8 +55,6 @@ class Claim:
     """When the job first claimed the output."""
     published: Manifest | None
     """The job's own published output, whole: nothing is left to do."""
-    earlier: Manifest | None
-    """The job's own published output of which an object is gone or changed."""
     conditional_writes: bool
     """Whether the store refuses a second part of the same name; see `object_store`."""
 
@@ -77,7 +76,8 @@ def claim_output(
     """Claim the output for a job, or say who holds it.
 
     1. Published by this job, every object there: the claim carries the manifest.
-    2. Published by this job, an object gone or changed: claimed again, to be put right.
+    2. Published by this job, an object gone or changed: claimed again, to be put right. A part
+       whose bytes are not those that were written is removed, so that it is scored again.
     3. Published by another job, or another job unfinished: `OutputOccupied`, unless `replace`;
        then the other's record is removed, so that it stops, and its objects go at publication.
     4. Anything else called `*.parquet`: `OutputOccupied`; such files are never removed.
@@ -115,8 +115,8 @@ def _claim_once(
     published = read_manifest(store)
     manifest = published[0] if published else None
     if manifest is not None and manifest.fingerprint == fingerprint.digest:
-        if _is_whole(manifest, objects):
-            return Claim(manifest.cut, manifest.started_at, manifest, None, conditional_writes)
+        if is_whole(manifest, objects):
+            return Claim(manifest.cut, manifest.started_at, manifest, conditional_writes)
         wanted = wanted.model_copy(update={"cut": manifest.cut})
     elif manifest is not None and not replace:
         changed = differences(manifest.components, fingerprint)
@@ -125,8 +125,9 @@ def _claim_once(
     record = _put_record(store, wanted, published[1] if published else None)
     if record is None:
         return None
-    earlier = manifest if manifest and manifest.fingerprint == fingerprint.digest else None
-    return Claim(record.cut, record.started_at, None, earlier, conditional_writes)
+    if manifest is not None and manifest.fingerprint == fingerprint.digest:
+        remove_damaged(store, manifest, objects)
+    return Claim(record.cut, record.started_at, None, conditional_writes)
 
 
 def _check_apart(uri: str, fingerprint: Fingerprint) -> None:
@@ -156,12 +157,6 @@ def _check_foreign(uri: str, objects: Mapping[str, ObjectInfo]) -> None:
         more = f" and {len(foreign) - 1} more files" if len(foreign) > 1 else ""
         holder = f"{foreign[0]}{more}, which no job wrote"
         raise OutputOccupied(uri, holder, [], replaceable=False)
-
-
-def _is_whole(manifest: Manifest, objects: Mapping[str, ObjectInfo]) -> bool:
-    """Whether every object of the manifest is there, and the parts are those it published."""
-    parts = {ObjectInfo(part.key, part.bytes, part.etag) for part in manifest.parts}
-    return parts <= set(objects.values()) and manifest.objects() <= objects.keys()
 
 
 def _settle_unfinished(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flows.shards.digests import DIGEST_KEY, digest_of_bytes
 from flows.shards.errors import AmbiguousPut, NoSuchObject, PartConflict, StoreUnavailable
 from flows.shards.object_store import ObjectStore
 from flows.shards.provenance import Provenance
@@ -37,6 +38,12 @@ class PartRecord:
     """Identity of the object."""
     provenance: Provenance
     """What its footer says."""
+    footer_sha256: str
+    """SHA-256 of the footer."""
+    data_bytes: int
+    """Bytes before the footer."""
+    data_sha256: str | None
+    """Their SHA-256, as the footer says; None in a part of an earlier release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,16 @@ def read_part(store: ObjectStore, key: str) -> PartRecord:
         raise PartConflict(key, str(error)) from error
     if metadata.num_rows != provenance.rows_ok:
         raise PartConflict(key, f"it holds {metadata.num_rows} rows, not {provenance.rows_ok}")
-    return PartRecord(key, tail.info.size, tail.info.etag, provenance)
+    digest = metadata.metadata.get(DIGEST_KEY.encode())
+    return PartRecord(
+        key,
+        tail.info.size,
+        tail.info.etag,
+        provenance,
+        footer_sha256=digest_of_bytes(tail.data[-length:]),
+        data_bytes=tail.info.size - length,
+        data_sha256=None if digest is None else digest.decode(),
+    )
 
 
 def list_parts(store: ObjectStore, fingerprint: str, *, threads: int) -> dict[int, PartRecord]:

@@ -77,10 +77,10 @@ def open_dataset(
 
     Raises the errors of `list_dataset`, and `BadUri`.
     """
-    store = open_store(uri, s3)
+    store = open_store(uri, s3, inputs=True)
     parent, _, name = store.uri.rpartition("/")
     if not uri.endswith("/") and name and not parent.endswith("/"):
-        above = open_store(parent or "/", s3)
+        above = open_store(parent or "/", s3, inputs=True)
         if above.stat(name) is not None:
             return list_dataset(above, name, settings=settings, most_files=most_files)
     return list_dataset(store, settings=settings, most_files=most_files)

@@ -20,7 +20,7 @@ ShardError
 ├── StoreError
 │   ├── BadUri                  an address that no store is opened for
 │   ├── NoSuchObject            the object that was asked for is not there
-│   ├── LinkLoop                (object_store_local) a symbolic link leads back
+│   ├── LinkLoop                (local_files) a symbolic link leads back
 │   ├── StoreDenied             the store knows us and says no
 │   └── StoreUnavailable        transient: another try may succeed
 │       └── AmbiguousPut        the put may have happened: read back before trying again

@@ -39,8 +39,12 @@ class ManifestPart(PartOrigin):
     """Size of the object."""
     etag: str
     """Identity of the object when it was published."""
+    footer_sha256: str | None = None
+    """SHA-256 of its footer, which holds that of all before it; None before it was kept."""
     quarantine_bytes: int
     """Size of the quarantine object; 0 without one."""
+    quarantine_etag: str | None = None
+    """Identity of the quarantine object; None without one, or before it was kept."""
 
 
 class Manifest(BaseModel):
@@ -98,16 +102,16 @@ def build_manifest(
     records: Iterable[PartRecord],
     *,
     cut: Cut,
-    quarantine_bytes: Mapping[str, int],
+    quarantined: Mapping[str, ObjectInfo],
     lineage: Mapping[str, Any],
     outputs: Mapping[str, Any],
     timings: Mapping[str, float],
     started_at: datetime,
     published_at: datetime,
 ) -> Manifest:
-    """Describe the parts of a finished job; `quarantine_bytes` holds each object's size by key."""
+    """Describe the parts of a finished job; `quarantined` are the quarantine objects by key."""
     parts = tuple(
-        _part(record, quarantine_bytes)
+        _part(record, quarantined)
         for record in sorted(records, key=lambda record: record.provenance.shard)
     )
     reasons: Counter[str] = Counter()
@@ -132,13 +136,16 @@ def build_manifest(
     )
 
 
-def _part(record: PartRecord, quarantine_bytes: Mapping[str, int]) -> ManifestPart:
+def _part(record: PartRecord, quarantined: Mapping[str, ObjectInfo]) -> ManifestPart:
     own = record.provenance
+    quarantine = None if own.quarantine is None else quarantined[own.quarantine]
     return ManifestPart(
         key=record.key,
         bytes=record.size,
         etag=record.etag,
-        quarantine_bytes=quarantine_bytes[own.quarantine] if own.quarantine is not None else 0,
+        footer_sha256=record.footer_sha256,
+        quarantine_bytes=quarantine.size if quarantine else 0,
+        quarantine_etag=quarantine.etag if quarantine else None,
         **own.model_dump(include=set(PartOrigin.model_fields)),
     )
 

@@ -142,8 +142,11 @@ def probe_store(store: ObjectStore) -> StoreProbe:
     return StoreProbe(writable=True, conditional_writes=not overwritten)
 
 
-def open_store(uri: str, settings: S3Settings) -> ObjectStore:
+def open_store(uri: str, settings: S3Settings, *, inputs: bool = False) -> ObjectStore:
     """Open the store that holds what lies below `uri`; nothing needs to be there yet.
+
+    With `inputs` local files have an identity that tells more of what was done to them; see
+    `LocalStore`.
 
     Takes a local path, `file:///folder` or `s3://bucket/prefix`, and nothing else: addresses
     come from requests, and libraries that are handed one whole would follow what is hidden in it.
@@ -153,9 +156,9 @@ def open_store(uri: str, settings: S3Settings) -> ObjectStore:
         raise BadUri(uri, "it is empty or holds a zero byte")
     scheme, separator, rest = uri.partition("://")
     if not separator:
-        return _open_local(Path(uri))
+        return _open_local(Path(uri), inputs)
     if scheme == "file":
-        return _open_local(_file_path(uri))
+        return _open_local(_file_path(uri), inputs)
     if scheme != "s3":
         raise BadUri(uri, f"no store is known for {scheme}://")
     bucket, _, prefix = rest.partition("/")
@@ -170,10 +173,10 @@ def open_store(uri: str, settings: S3Settings) -> ObjectStore:
     return S3Store(bucket, "/".join(steps), settings)
 
 
-def _open_local(root: Path) -> ObjectStore:
+def _open_local(root: Path, inputs: bool) -> ObjectStore:
     from flows.shards.object_store_local import LocalStore
 
-    return LocalStore(root)
+    return LocalStore(root, inputs=inputs)
 
 
 def _file_path(uri: str) -> Path:

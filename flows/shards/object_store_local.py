@@ -1,25 +1,18 @@
 """Keep objects as files below a local folder."""
 
 import errno
-import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from flows.shards.errors import (
-    InputChanged,
-    NoSuchObject,
-    ShardError,
-    StoreDenied,
-    StoreError,
-    StoreUnavailable,
-)
+from flows.shards.errors import InputChanged, NoSuchObject
+from flows.shards.local_files import exclusive, flush, translated, walk
 from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
 from flows.shards.scratch import ScratchFolders
 
@@ -27,22 +20,9 @@ SCRATCH_FOLDER = ".nightshift-scratch"
 """Hidden folder below the root where objects are built; on the same file system, so that
 publishing one is a link. Nothing in it is an object."""
 
-_DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_HARD_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 )
-
-
-class LinkLoop(StoreError):
-    """A symbolic link leads back to a folder above it."""
-
-    def __init__(self, uri: str) -> None:
-        super().__init__(
-            f"link loop: {uri} is a symbolic link that leads back to itself or to a folder above "
-            "it: remove that link"
-        )
-        self.uri = uri
-        """The link, or the path that cannot be followed."""
 
 
 class LocalStore:
@@ -53,13 +33,24 @@ class LocalStore:
     both win. On a file system without hard links the file is renamed instead, which overwrites:
     `probe` reports such a folder as one without conditional writes.
 
-    An ETag is the time of last change in nanoseconds with the size.
+    An ETag is the time of last change in nanoseconds with the size. Of `inputs` it is also the time
+    at which anything about the file changed, which nobody can set: content that was written over
+    with the old size and time is another. A copy, a restored backup, a new owner or hard link make
+    another input, then. The number of the file is not in it: several network file systems give a
+    new one after each mount.
     """
 
-    def __init__(self, root: Path, *, link: Callable[[Path, Path], None] = os.link) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        inputs: bool = False,
+        link: Callable[[Path, Path], None] = os.link,
+    ) -> None:
         # Not resolved: a symbolic link keeps the name by which the user knows it.
         self.root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 - resolve() follows links
         """The folder; made at the first write."""
+        self._inputs = inputs
         self._link = link
         self._scratches = ScratchFolders(self.root / SCRATCH_FOLDER)
         self._made: set[Path] = set()
@@ -76,10 +67,10 @@ class LocalStore:
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         """List the files whose path below the root begins with `prefix`, by path."""
         top = self._path(prefix.rpartition("/")[0])
-        with _translated(self.uri):
+        with translated(self.uri):
             found = [
-                _info(key, status)
-                for key, status in _walk(top, self.root)
+                self._info(key, status)
+                for key, status in walk(top, self.root, but=SCRATCH_FOLDER)
                 if key.startswith(prefix)
             ]
         return sorted(found, key=lambda info: info.key)
@@ -88,15 +79,15 @@ class LocalStore:
         """Describe a file; None when it is not there or is a folder."""
         path = self._path(key)
         try:
-            with _translated(str(path)):
-                return _info(key, path.stat()) if path.is_file() else None
+            with translated(str(path)):
+                return self._info(key, path.stat()) if path.is_file() else None
         except NoSuchObject:
             return None
 
     def open(self, key: str, etag: str | None = None) -> Any:
         """Open a file for random reads; see the port."""
         try:
-            with _translated(str(self._path(key))):
+            with translated(str(self._path(key))):
                 source = pa.OSFile(str(self._path(key)), mode="rb")
         except NoSuchObject as error:
             if etag is None:
@@ -112,24 +103,24 @@ class LocalStore:
     def read(self, key: str) -> bytes:
         """Return a file's bytes; raises `NoSuchObject`."""
         path = self._path(key)
-        with _translated(str(path)):
+        with translated(str(path)):
             return path.read_bytes()
 
     def read_tail(self, key: str, max_bytes: int) -> Tail:
         """Return at most the last `max_bytes` bytes of a file; raises `NoSuchObject`."""
         path = self._path(key)
-        with _translated(str(path)), path.open("rb", buffering=0) as source:
+        with translated(str(path)), path.open("rb", buffering=0) as source:
             status = os.fstat(source.fileno())
             source.seek(max(0, status.st_size - max_bytes))
-            return Tail(source.read(), _info(key, status))
+            return Tail(source.read(), self._info(key, status))
 
     def put_if_absent(self, key: str, source: bytes | Path) -> bool:
         """Create a file whole; False when the name is taken."""
         target = self._path(key)
-        with _translated(str(target)):
+        with translated(str(target)):
             self._make(target.parent)
             if isinstance(source, Path) and source.stat().st_dev == target.parent.stat().st_dev:
-                _flush(source)
+                flush(source)
                 return self._publish(source, target, keep=True)
             scratch = self._scratch(source)
             try:
@@ -146,7 +137,7 @@ class LocalStore:
             if error.errno not in _NO_HARD_LINKS:
                 raise
             self._rename(scratch, target, keep=keep)
-        _flush(target.parent)
+        flush(target.parent)
         return True
 
     def _rename(self, scratch: Path, target: Path, *, keep: bool) -> None:
@@ -156,16 +147,16 @@ class LocalStore:
     def replace(self, key: str, data: bytes, *, if_etag: str | None) -> bool:
         """Overwrite a file whole; False when `if_etag` is given and is not its ETag."""
         target = self._path(key)
-        with _translated(str(target)):
+        with translated(str(target)):
             self._make(target.parent)
             scratch = self._scratch(data)
             try:
-                with _exclusive(target.parent):
+                with exclusive(target.parent):
                     now = self.stat(key)
                     if if_etag is not None and (now is None or now.etag != if_etag):
                         return False
                     scratch.replace(target)
-                    _flush(target.parent)
+                    flush(target.parent)
                     return True
             finally:
                 scratch.unlink(missing_ok=True)
@@ -173,7 +164,7 @@ class LocalStore:
     def delete(self, key: str) -> None:
         """Remove a file; nothing happens when it is not there."""
         path = self._path(key)
-        with _translated(str(path)):
+        with translated(str(path)):
             path.unlink(missing_ok=True)
 
     def probe(self) -> StoreProbe:
@@ -186,7 +177,7 @@ class LocalStore:
 
     def scratch_folder(self, top: Path | None = None) -> Path:
         """A folder of this store's own, without `top` where publishing from it is a link."""
-        with _translated(str(top or self.root / SCRATCH_FOLDER)):
+        with translated(str(top or self.root / SCRATCH_FOLDER)):
             self._make(self.root)
             return self._scratches.path(top)
 
@@ -225,71 +216,8 @@ class LocalStore:
             raise ValueError(f"key {key!r} would leave {self.root}")
         return self.root.joinpath(*steps)
 
-
-def _info(key: str, status: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
-
-
-def _walk(top: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below `top` with its key; a file that vanishes meanwhile is left out.
-
-    Links are followed. Raises `LinkLoop` for one that leads back.
-    """
-    folders: list[tuple[Path, frozenset[tuple[int, int]]]] = [(top, frozenset())]
-    while folders:
-        folder, above = folders.pop()
-        if not folder.is_dir():
-            continue
-        status = folder.stat()
-        here = (status.st_dev, status.st_ino)
-        if here in above:
-            raise LinkLoop(str(folder))
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    if entry.name != SCRATCH_FOLDER:
-                        folders.append((Path(entry.path), above | {here}))
-                    continue
-                try:
-                    status = entry.stat()
-                except FileNotFoundError:
-                    continue
-                yield Path(entry.path).relative_to(root).as_posix(), status
-
-
-def _flush(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that comparing and replacing are one step among our processes."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _translated(uri: str) -> Iterator[None]:
-    """Say what the operating system says in the store's errors."""
-    try:
-        yield
-    except ShardError:
-        raise
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NoSuchObject(uri) from error
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise LinkLoop(str(error.filename or uri)) from error
-        detail = error.strerror or str(error)
-        if error.errno in _DENIED or isinstance(error, NotADirectoryError | FileExistsError):
-            raise StoreDenied(uri, detail) from error
-        raise StoreUnavailable(uri, detail) from error
+    def _info(self, key: str, status: os.stat_result) -> ObjectInfo:
+        changed = f"-{status.st_ctime_ns:x}" if self._inputs else ""
+        return ObjectInfo(
+            key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}{changed}"
+        )

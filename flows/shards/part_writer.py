@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flows.shards.digests import DIGEST_KEY, digest_of_file
 from flows.shards.object_store import ObjectStore
 from flows.shards.settings import ShardSettings
 
@@ -72,9 +73,14 @@ class PartWriter:
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
 
     def finish(self, provenance: Mapping[str, str]) -> Path:
-        """Close the file with `provenance` in its footer's metadata; returns its path."""
+        """Close the file with `provenance` in its footer's metadata; returns its path.
+
+        Beside it stands the digest of all that lies before the footer.
+        """
         self._flush()
-        self._writer.add_key_value_metadata(dict(provenance))
+        # Row groups are written through to the file, so that only the footer is missing.
+        digest = digest_of_file(self.path)
+        self._writer.add_key_value_metadata({**provenance, DIGEST_KEY: digest})
         self._writer.close()
         return self.path
 

@@ -51,6 +51,8 @@ class PartOrigin(BaseModel):
     """Rows in the quarantine object."""
     quarantine: str | None
     """The quarantine object that counts, below the output's root; None when no row failed."""
+    quarantine_sha256: str | None = None
+    """SHA-256 of the quarantine object; None without one, or before it was kept."""
     attempt: int
     """Which try of the shard it was, from 1."""
     written_at: datetime
@@ -83,6 +85,7 @@ class Provenance(PartOrigin):
         rows_ok: int,
         rows_quarantined: int,
         quarantine: str | None,
+        quarantine_sha256: str | None = None,
         model: str,
         model_digest: str,
         attempt: int,
@@ -113,6 +116,7 @@ class Provenance(PartOrigin):
             rows_ok=rows_ok,
             rows_quarantined=rows_quarantined,
             quarantine=quarantine,
+            quarantine_sha256=quarantine_sha256,
             model=model,
             model_digest=model_digest,
             attempt=attempt,

@@ -66,7 +66,7 @@ def publish(
         fingerprint,
         records.values(),
         cut=claim.cut,
-        quarantine_bytes=_quarantine_bytes(store, records.values()),
+        quarantined=_quarantine_objects(store, records.values()),
         lineage=lineage,
         outputs=outputs,
         timings=timings,
@@ -88,12 +88,12 @@ def verify_parts(
     """
     records = list_parts(store, fingerprint.digest, threads=threads)
     check_parts(records.values(), shards)
-    _quarantine_bytes(store, records.values())
+    _quarantine_objects(store, records.values())
     return records
 
 
-def _quarantine_bytes(store: ObjectStore, records: Iterable[PartRecord]) -> dict[str, int]:
-    """Size of each quarantine object by key; raises `PartConflict` for a part without its own."""
+def _quarantine_objects(store: ObjectStore, records: Iterable[PartRecord]) -> dict[str, ObjectInfo]:
+    """Each quarantine object by key; raises `PartConflict` for a part without its own."""
     named = {
         record.provenance.quarantine: record.key
         for record in records
@@ -101,11 +101,11 @@ def _quarantine_bytes(store: ObjectStore, records: Iterable[PartRecord]) -> dict
     }
     if not named:
         return {}
-    sizes = {info.key: info.size for info in store.list(QUARANTINE_PREFIX)}
+    found = {info.key: info for info in store.list(QUARANTINE_PREFIX)}
     for quarantine, part in named.items():
-        if quarantine not in sizes:
+        if quarantine not in found:
             raise PartConflict(part, f"its quarantined rows in {quarantine} are gone")
-    return {quarantine: sizes[quarantine] for quarantine in named}
+    return {quarantine: found[quarantine] for quarantine in named}
 
 
 def _switch(store: ObjectStore, manifest: Manifest, *, replace: bool) -> Manifest:

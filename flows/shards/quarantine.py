@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from flows.shards.digests import digest_of_file
 from flows.shards.errors import AmbiguousPut, StoreUnavailable
 from flows.shards.object_store import ObjectStore
 from flows.shards.part_writer import PartWriter
@@ -39,6 +40,8 @@ class QuarantineFile:
     """Path below the output's root."""
     rows: int
     """Rows in it."""
+    sha256: str
+    """SHA-256 of it."""
 
 
 def quarantine_key(part: str, write_id: str) -> str:
@@ -77,10 +80,11 @@ def write_quarantine(
             found = [told[row] for row in batch.rows]
             writer.write(_with_origin(batch, found, shard, full, partition_schema))
         path = writer.finish({})
+        digest = digest_of_file(path)
         _put(output, key, path)
     finally:
         writer.discard()
-    return QuarantineFile(key, writer.rows)
+    return QuarantineFile(key, writer.rows, digest)
 
 
 @dataclass(frozen=True, slots=True)

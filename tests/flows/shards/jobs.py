@@ -133,14 +133,15 @@ class Job:
                 partition_schema=self.dataset.partition_schema,
                 scratch_dir=scratch,
                 settings=self.settings,
-            ).key
+            )
         provenance = Provenance.of(
             shard,
             write_id=write_id,
             fingerprint=self.fingerprint.digest,
             rows_ok=writer.rows,
             rows_quarantined=len(bad),
-            quarantine=quarantine,
+            quarantine=quarantine.key if quarantine else None,
+            quarantine_sha256=quarantine.sha256 if quarantine else None,
             model=f"delays@{self.fingerprint.model.version}",
             model_digest=self.fingerprint.model.digest,
             attempt=1,

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from flows.shards import errors
-from flows.shards.object_store_local import LinkLoop
+from flows.shards.local_files import LinkLoop
 from flows.shards.provenance import RowsUnaccounted
 
 EXAMPLES = [

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.shards.errors import NoSuchObject, StoreDenied, StoreUnavailable
+from flows.shards.errors import InputChanged, NoSuchObject, StoreDenied, StoreUnavailable
+from flows.shards.local_files import LinkLoop
 from flows.shards.object_store import StoreProbe
-from flows.shards.object_store_local import LinkLoop, LocalStore
+from flows.shards.object_store_local import LocalStore
 
 
 def no_links(source: Path, target: Path) -> None:
@@ -120,6 +121,21 @@ def test_same_size_another_content(tmp_path: Path) -> None:
     first = store.stat("key")
     store.replace("key", b"two", if_etag=None)
     assert store.stat("key") != first
+
+
+def test_input_written_over_with_its_old_time(tmp_path: Path) -> None:
+    """Another content of the same size and time is another input; an output's ETag may stay."""
+    path = tmp_path / "a"
+    stores = [LocalStore(tmp_path, inputs=inputs) for inputs in (True, False)]
+    path.write_bytes(b"123")
+    before = [store.list() for store in stores]
+    time = path.stat().st_mtime_ns
+    while LocalStore(tmp_path, inputs=True).list() == before[0]:
+        path.write_bytes(b"567")
+        os.utime(path, ns=(time, time))
+    assert [store.list() == was for store, was in zip(stores, before, strict=True)] == [False, True]
+    with pytest.raises(InputChanged):
+        stores[0].open("a", before[0][0].etag)
 
 
 def test_a_live_run_keeps_its_scratch(tmp_path: Path) -> None:
