@@ -52,10 +52,12 @@ def measure(
                 runs.setdefault((name, rows), []).append(run)
                 rate = (run.rows or 0) / run.seconds
                 say(f"  repeat {repeat}/{repeats}  {name:18} {rows:6,} a time {rate:12,.0f} rows/s")
-    return [_sum_up(name, rows, each) for (name, rows), each in runs.items()]
+    return [sum_up(name, rows, each) for (name, rows), each in runs.items()]
 
 
-def _sum_up(name: str, batch_rows: int, runs: list[Run]) -> Way:
+def sum_up(name: str, batch_rows: int, runs: list[Run]) -> Way:
+    """Return the medians of a way's runs."""
+
     def median(figure: Callable[[Run, int], float]) -> float:
         return statistics.median(figure(run, run.rows or 1) for run in runs)
 
