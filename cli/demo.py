@@ -59,8 +59,8 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
                 max_quarantined_fraction=MAX_QUARANTINED,
                 replace=True,
             )
-            run_job(job, console, at_publication=begin)
-    _say(console, _checked(lake / "scores", trained))
+            report = run_job(job, console, at_publication=begin)
+    _say(console, _checked(lake / "scores", trained, rows=report.rows_ok))
     _say(console, _NEXT.format(scores=lake / "scores"))
 
 
@@ -100,14 +100,22 @@ def _register(trained: "Trained", urls: tuple[str, ...], local: "LocalSettings")
         catalog.set_alias(MODEL, ALIAS, version.version, by="the demo")
 
 
-def _checked(scores: Path, trained: "Trained") -> str:
-    """Score the same rows with onnxruntime in this process; say whether each equals Triton's."""
+def _checked(scores: Path, trained: "Trained", *, rows: int) -> str:
+    """Score the same rows with onnxruntime in this process; say whether each equals Triton's.
+
+    Raises `DemoFailed`, also where not `rows` of them are there.
+    """
     import numpy as np
     import pyarrow.dataset as ds
 
     from examples.flights.train import FEATURES, OUTPUT, score
 
     table = ds.dataset(scores, format="parquet").to_table(columns=[*FEATURES, OUTPUT])
+    if not 0 < table.num_rows == rows:
+        raise DemoFailed(
+            f"{scores} holds {table.num_rows:,} scores, not {rows:,}: remove the folder, run the "
+            "demo again, and report it if that does not help"
+        )
     columns = [table[name].to_numpy().astype(np.float32) for name in FEATURES]
     expected = score(trained.onnx.read_bytes(), np.stack(columns, axis=1))[:, 0]
     different = int(np.count_nonzero(expected != table[OUTPUT].to_numpy()))

@@ -1,17 +1,22 @@
 """The README's commands do what it says that they print."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import pytest
 
-from cli.servers import servers
-from cli.settings import LocalSettings
+from cli.stack.process import LOOPBACK, free_ports
 from tests.docs.readme import README, Block, blocks, shape
 
 LIMIT_S = 100
+_API = "127.0.0.1:8080"
+"""Where the README's API answers; the test's takes a free port."""
 
 
 @pytest.fixture
@@ -27,6 +32,7 @@ def environment(triton_env: Path) -> dict[str, str]:
         **kept,
         "PATH": f"{binaries}{os.pathsep}{kept['PATH']}",
         "NIGHTSHIFT_TRITON_ENV": str(triton_env.absolute()),
+        "PYTHONPATH": str(README.parent),
     }
 
 
@@ -56,17 +62,46 @@ def run_lines(block: Block, folder: Path, environment: dict[str, str]) -> str:
     return printed
 
 
-def run_with_servers(script: Path, environment: dict[str, str]) -> str:
-    """Run a script with settings that name a Triton and a Prefect server; return what it prints."""
-    folder = script.parent
-    local = LocalSettings(
-        data_dir=folder / ".nightshift", triton_env=Path(environment["NIGHTSHIFT_TRITON_ENV"])
-    )
-    models = [model.name for model in local.repository_dir.iterdir() if model.is_dir()]
-    with servers(local, models=models):
-        named = {k: v for k, v in os.environ.items() if k.startswith(("NIGHTSHIFT_", "PREFECT_"))}
-        path = {"PYTHONPATH": str(README.parent)}
-        ended = run(f"python {script.name}", folder, {**environment, **named, **path})
+class Servers:
+    """A command that runs until Ctrl-C; a context manager."""
+
+    def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command.split(),
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.printed = ""
+        """What it had printed when it said that Ctrl-C ends it."""
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout is not None
+        while "Ctrl-C" not in self.printed:
+            line = self._process.stdout.readline()
+            assert line, f"it ended: {self.printed}"
+            self.printed += line
+        return self
+
+    def settings(self) -> dict[str, str]:
+        """Return the variables that it says are to be exported."""
+        exported = re.findall(r"^export (\w+)=(\S+)$", self.printed, re.MULTILINE)
+        assert [name for name, _ in exported] == ["NIGHTSHIFT_TRITON_URLS", "PREFECT_API_URL"]
+        return dict(exported)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._process.send_signal(signal.SIGINT)
+        rest, _none = self._process.communicate(timeout=LIMIT_S)
+        if kind is None:
+            assert self._process.returncode == 0, rest
+            assert rest.endswith("stopped\n")
+
+
+def run_script(script: Path, environment: dict[str, str]) -> str:
+    """Run a script in its folder; return what it prints."""
+    ended = run(f"python {script.name}", script.parent, environment)
     assert ended.returncode == 0, ended.stdout
     return ended.stdout
 
@@ -75,27 +110,55 @@ def run_with_servers(script: Path, environment: dict[str, str]) -> str:
 def test_the_worked_example_prints_what_the_readme_shows(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    """The model and dataset of one's own are registered and scored as shown."""
-    printed = ""
-    compared = 0
-    for block in blocks():
-        expected = shape(block.text, folder=tmp_path)
-        match block.mark.split(", "):
-            case [mark] if mark.startswith("run: "):
-                (tmp_path / mark.removeprefix("run: ")).write_text(block.text)
-            case [mark] if mark.startswith("run with servers: "):
-                script = tmp_path / mark.removeprefix("run with servers: ")
-                script.write_text(block.text)
-                printed = run_with_servers(script, environment)
-            case ["run", *_]:
-                printed = run_lines(block, tmp_path, environment)
-            case ["printed", "last line"]:
-                assert shape(printed.splitlines()[-1], folder=tmp_path) == expected
-                compared += 1
-            case ["printed", *_]:
-                assert shape(printed, folder=tmp_path) == expected
-                compared += 1
-    assert compared == 4
+    """The model and dataset of one's own are registered, scored and managed as shown."""
+    with ExitStack() as running:
+        reader = Reader(tmp_path, environment, running)
+        for block in blocks():
+            if not block.mark.startswith("printed"):
+                reader.follow(block)
+            elif not block.mark.startswith("printed by"):
+                last = block.mark.endswith("last line")
+                printed = reader.printed.splitlines()[-1] if last else reader.printed
+                assert shape(printed, folder=tmp_path) == shape(block.text, folder=tmp_path)
+
+
+class Reader:
+    """Somebody who does what the README says, in one folder."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], running: ExitStack) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._running = running
+        self._exported: dict[str, str] = {}
+        self._api = _API
+        self.printed = ""
+        """What the last block printed."""
+
+    def follow(self, block: Block) -> None:
+        """Do what the block's mark says."""
+        folder, environment = self._folder, self._environment
+        match block.mark.split(": "):
+            case ["run", script]:
+                (folder / script).write_text(block.text)
+            case ["run there", script]:
+                (folder / script).write_text(block.text)
+                self.printed = run_script(folder / script, environment | self._exported)
+            case ["run until Ctrl-C"]:
+                servers = self._running.enter_context(Servers(block.text, folder, environment))
+                self.printed, self._exported = servers.printed, servers.settings()
+            case ["serve"]:
+                (port,) = free_ports(1)
+                self._api = f"{LOOPBACK}:{port}"
+                command = f"{block.text} --port {port}"
+                self._running.enter_context(Servers(command, folder, environment))
+            case ["run with the API"]:
+                ended = run(f"set -e\n{block.text.replace(_API, self._api)}", folder, environment)
+                assert ended.returncode == 0, ended.stdout
+                self.printed = ended.stdout
+            case ["run" | "run, fails"]:
+                self.printed = run_lines(block, folder, environment)
+            case _:
+                raise AssertionError(f"nobody knows what to do with {block.mark}")
 
 
 @pytest.mark.timeout(200)
