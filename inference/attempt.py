@@ -169,7 +169,7 @@ class Attempts:
         The cases:
         1. the caller left it hardly any time: nothing can be told
         2. it answered nothing since, and another server did: stuck, whatever its probes say
-        3. it answered nothing since, and it was a single row: nothing smaller can be asked
+        3. it answered nothing since, and had a single row to do: nothing less can be asked
         4. it answers no probe: stuck
         5. else it is slow
         """
@@ -177,10 +177,12 @@ class Attempts:
             return late
         key, server = (request.model, request.version), self._servers[ticket.server]
         since = {i for i, at in self._pace.answered_at(key).items() if at > ticket.sent_at}
-        hopeless = ticket.server not in since and (bool(since) or request.rows == 1)
+        least = request.rows == 1 and ticket.depth == 1
+        hopeless = ticket.server not in since and (bool(since) or least)
+        rows = "1 row" if request.rows == 1 else f"{request.rows:,} rows"
         words = (
-            f"{server.url}: no answer to a microbatch of {request.rows:,} rows within "
-            f"{timeout_s:g} s (NIGHTSHIFT_ATTEMPT_TIMEOUT_S)"
+            f"{server.url}: no answer to a microbatch of {rows} within {timeout_s:.3g} s, of "
+            f"{self._settings.attempt_timeout_s:g} s allowed (NIGHTSHIFT_ATTEMPT_TIMEOUT_S)"
         )
         if hopeless or await self._recheck(ticket.server, key) is Verdict.FAILURE:
             return DeadlineExceeded(words, server=server.url)

@@ -11,7 +11,7 @@ from typing import Self
 from inference.admission import Admission, RetryTurns
 from inference.attempt import Attempts, Failed
 from inference.breaker import BreakerLimits
-from inference.errors import InferenceError, ServerFault
+from inference.errors import InferenceError, ServerFault, ServerOverloaded, ServerSlow
 from inference.health import PoolHealth, ServerHealth
 from inference.pace import Pace
 from inference.placement import NoPlace, Placement, no_place
@@ -114,8 +114,10 @@ class Pool:
                 began = self._clock()
                 try:
                     return await self._follow(request, began + limit_s)
-                except NoPlace:
-                    if deadline_s is not None or not self._attempts.answered_since(began):
+                except (NoPlace, ServerOverloaded, ServerSlow) as error:
+                    in_turn = self._clock() < began + limit_s or not _waits(error, request)
+                    alone = not self._attempts.answered_since(began)
+                    if deadline_s is not None or in_turn or alone:
                         raise
 
     def most_rows(self, model: str, version: str) -> int:
@@ -226,6 +228,11 @@ class Pool:
             yield
         finally:
             self._turns.give_back()
+
+
+def _waits(error: InferenceError, request: InferRequest) -> bool:
+    """Say whether a request that was not answered has but to wait for its turn."""
+    return not isinstance(error, ServerSlow) or request.rows == 1
 
 
 def open_pool(settings: InferenceSettings) -> Pool:

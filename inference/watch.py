@@ -78,8 +78,11 @@ class Watch:
         if key == _LIVENESS:
             ready = live = await server.live()
         else:
-            # At once: each takes the whole wait where nothing answers.
-            ready, live = await asyncio.gather(server.model_ready(*key), server.live())
+            # Both at once: each takes the whole wait where nothing answers.
+            async with asyncio.TaskGroup() as asking:
+                readiness = asking.create_task(server.model_ready(*key))
+                liveness = asking.create_task(server.live())
+            ready, live = readiness.result(), liveness.result()
         self._note(index, key, ready=ready, live=ready or live)
         return ready
 

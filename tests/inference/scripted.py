@@ -58,6 +58,10 @@ class ScriptedServer:
         """Refuse connections."""
         self.stuck = False
         """Take requests and never answer them; readiness is answered."""
+        self.silent = False
+        """Take everything, readiness included, and answer when this is over."""
+        self.probe_timeout_s = 2.0
+        """Time after which a probe that is not answered counts as missed."""
         self.delay_s = 0.0
         """Time that an answer takes."""
         self.gate: asyncio.Event | None = None
@@ -77,6 +81,8 @@ class ScriptedServer:
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.sleep(3600 if self.stuck else self.delay_s)
+                while self.silent:
+                    await asyncio.sleep(0.01)
                 if self.gate is not None:
                     await self.gate.wait()
         except TimeoutError:
@@ -89,10 +95,10 @@ class ScriptedServer:
         return self._answer(request)
 
     async def model_ready(self, model: str, version: str) -> bool:
-        return not self.away and model in self.loaded and version in ("", "1")
+        return await self._heard() and model in self.loaded and version in ("", "1")
 
     async def live(self) -> bool:
-        return not self.away
+        return await self._heard()
 
     async def signature(self, model: str, version: str) -> Signature:
         signature = self._served(model, version).signature
@@ -128,6 +134,11 @@ class ScriptedServer:
 
     async def close(self) -> None:
         self.closed = True
+
+    async def _heard(self) -> bool:
+        if self.silent:
+            await asyncio.sleep(self.probe_timeout_s)
+        return not (self.away or self.silent)
 
     def _check_reachable(self) -> None:
         if self.away:

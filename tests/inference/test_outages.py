@@ -79,7 +79,7 @@ async def test_a_killed_server_costs_no_request_and_is_used_again_when_it_is_bac
     victim: LocalTriton, steady: LocalTriton, triton_factory: TritonFactory
 ) -> None:
     """SIGKILL under load; restarted on its ports, it serves again."""
-    async with pool_of(victim, steady) as pool:
+    async with pool_of(victim, steady, attempt_timeout_s=60.0) as pool:
         pool.watch("faulty", "1")
         await load(pool, requests=100)
         under_load = asyncio.create_task(load(pool, requests=1500))

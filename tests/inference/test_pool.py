@@ -14,6 +14,7 @@ from inference.tensors import InferAnswer, InferRequest
 from inference.triton import TritonServer
 from registry.domain import Signature, TensorSpec
 from tests.inference.scripted import DOUBLES, ScriptedModel, ScriptedServer, until
+from tests.inference.simulated import PacedServer, simulate
 
 QUICK = InferenceSettings(
     triton_urls=("a", "b"),
@@ -32,6 +33,8 @@ QUICK = InferenceSettings(
 
 PATIENT = QUICK.model_copy(update={"attempt_timeout_s": 3600.0, "request_deadline_s": 3600.0})
 """For tests that end a request's waiting themselves."""
+
+AS_SHIPPED = InferenceSettings(triton_urls=("a", "b"))
 
 
 class Clock:
@@ -89,17 +92,92 @@ async def test_a_request_that_fails_on_one_server_goes_to_another_at_once() -> N
         assert pool.health().retries >= 1
 
 
-async def test_a_stuck_server_costs_one_time_out_each_until_it_is_left_alone() -> None:
+def test_a_stuck_server_costs_one_time_out_each_until_it_is_left_alone() -> None:
     """It says ready all along; the deadline of a request includes its retries."""
-    made = servers(2)
-    made[0].stuck = True
-    async with Pool(made, QUICK) as pool:
-        await asyncio.gather(*(pool.infer(request()) for _ in range(20)))
-        assert len(made[0].asked) <= 10
-    made[1].stuck = True
-    async with Pool(made, PATIENT) as pool:
-        with pytest.raises(errors.TransientError):
-            await pool.infer(request(), deadline_s=0.15)
+
+    async def run() -> None:
+        made, clock = servers(2), asyncio.get_running_loop().time
+        made[0].stuck = True
+        async with Pool(made, QUICK, clock=clock) as pool:
+            started = clock()
+            await asyncio.gather(*(pool.infer(request()) for _ in range(20)))
+            assert clock() - started < 3 * QUICK.attempt_timeout_s
+            assert states(pool)[1] is State.CLOSED
+            made[1].stuck = True
+            started = clock()
+            with pytest.raises(errors.TransientError):
+                await pool.infer(request(), deadline_s=0.15)
+            assert clock() - started < 0.2
+
+    simulate(run())
+
+
+def test_a_server_that_says_ready_and_hangs_is_left_alone_where_another_answers() -> None:
+    """With the settings as they ship: its probes do not help it."""
+
+    async def run() -> None:
+        made, clock = servers(2), asyncio.get_running_loop().time
+        made[0].stuck = True
+        async with Pool(made, AS_SHIPPED, clock=clock) as pool:
+            pool.watch("faulty", "1")
+            for _ in range(200):
+                await asyncio.gather(*(pool.infer(request()) for _ in range(8)))
+                await asyncio.sleep(1)
+            assert states(pool) == [State.OPEN, State.CLOSED]
+
+    simulate(run())
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_row_that_takes_too_long_says_what_to_set(silent: bool) -> None:
+    """A single row is not asked for again and again; the size is named with the setting."""
+
+    async def run() -> None:
+        made, clock = servers(1), asyncio.get_running_loop().time
+        made[0].delay_s, made[0].silent = 100.0, silent
+        async with Pool(made, AS_SHIPPED, clock=clock) as pool:
+            with pytest.raises(
+                errors.DeadlineExceeded,
+                match=r"of 1 row within 30 s, of 30 s allowed \(NIGHTSHIFT_ATTEMPT_TIMEOUT_S\)",
+            ):
+                await pool.infer(request())
+            assert len(made[0].asked) == 1
+
+    simulate(run())
+
+
+def test_many_rows_that_a_live_server_does_not_answer_in_time_are_for_the_caller_to_cut() -> None:
+    """Its window is halved and its breaker left closed; one that is silent is given up."""
+
+    async def run(*, silent: bool) -> tuple[type[BaseException], int, int]:
+        made, clock = servers(1), asyncio.get_running_loop().time
+        made[0].delay_s = 100.0
+        async with Pool(made, AS_SHIPPED, clock=clock) as pool:
+            x = np.ones((8, 1), dtype=np.float32)
+            many = InferRequest("faulty", "1", {"x": x}, ("y",), 8)
+            asked = asyncio.create_task(pool.infer(many))
+            await asyncio.sleep(1)
+            made[0].silent = silent
+            (error,) = await asyncio.gather(asked, return_exceptions=True)
+            assert isinstance(error, errors.DeadlineExceeded)
+            health = pool.health()
+            return type(error), health.servers[0].window, health.failures
+
+    assert simulate(run(silent=False)) == (errors.ServerSlow, 2, 0)
+    assert simulate(run(silent=True)) == (errors.DeadlineExceeded, 4, 1)
+
+
+def test_a_request_waits_for_its_turn_as_long_as_others_are_answered() -> None:
+    """Eighty rows of five seconds each wait up to seven minutes; a request's limit is two."""
+
+    async def run() -> None:
+        made = [PacedServer("a", row_s=5.0)]
+        async with Pool(made, AS_SHIPPED, clock=asyncio.get_running_loop().time) as pool:
+            await pool.infer(request())
+            await asyncio.gather(*(pool.infer(request()) for _ in range(80)))
+            assert states(pool) == [State.CLOSED]
+
+    simulate(run())
 
 
 async def test_when_every_breaker_is_open_it_says_so_at_once() -> None:

@@ -214,6 +214,34 @@ def test_a_server_without_the_model_is_left_out_for_that_model_only() -> None:
     assert send(subject, 2.2, (1,)).server == 0
 
 
+def test_a_silent_server_is_passed_over_while_another_is_heard() -> None:
+    """Also by a request that the other one failed; alone it is asked as ever."""
+    subject = router(2)
+    subject.routes[0].silent = True
+    assert {send(subject, 0.0).server for _ in range(4)} == {1}
+    assert subject.choose(0.0, MODEL) == Wait(until=None)
+    assert subject.choose(0.0, MODEL, {1}) == Exhausted(False, 0.0)
+    assert (subject.can_spare(0, MODEL, 0.0), subject.can_spare(1, MODEL, 0.0)) == (True, False)
+    for _ in range(5):
+        subject.blame(1, 0.0)
+    assert send(subject, 0.0).server == 0
+    assert not subject.can_spare(0, MODEL, 0.0)
+
+
+def test_a_slow_server_gets_less_at_a_time_and_no_blame() -> None:
+    """A late answer halves its window, and so does one that came close; its latency counts."""
+    subject = router(1)
+    tickets = [send(subject, 0.0) for _ in range(4)]
+    for ticket in tickets:
+        subject.slow(ticket, 30.0)
+    (route,) = subject.routes
+    assert (route.window.size, route.outstanding, route.ewma_s) == (2, 0, 30.0)
+    assert route.breaker.state(30.0) is State.CLOSED
+    assert not route.breaker.suspect
+    subject.done(send(subject, 31.0), Verdict.SUCCESS, 31.0 + LIMITS.slow_s + 1)
+    assert route.window.size == 1
+
+
 def test_with_nowhere_left_to_go_it_says_why() -> None:
     """All avoided is not the same as all without the model."""
     subject = router(2)
