@@ -2,34 +2,17 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.gateway.body_bounds import BodyBounds
 from api.gateway.refusals import ENCODED, TOO_LARGE, TOO_SLOW, send_refusal
 from api.problems import Refused
 
 _FINE_TO_IGNORE = 65_536
 """A body that nobody reads is taken off the wire up to this size, so that the connection can be
 used again; beyond, the connection is closed with the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class BodyBounds:
-    """What a body may be."""
-
-    max_bytes: int
-    """Largest body, as it is on the wire; it is never decompressed."""
-    grace_s: float
-    """Time in which any body may arrive."""
-    min_bytes_per_s: float
-    """What each second beyond that has to bring on average; the rule is that of Apache's
-    mod_reqtimeout."""
-
-    def deadline_s(self, received: int) -> float:
-        """Return how long after its start a body of which so much arrived may go on."""
-        return self.grace_s + received / self.min_bytes_per_s
 
 
 class BodyLimits:

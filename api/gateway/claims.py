@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api.gateway.expected import Expected
 from api.gateway.principal import Principal
 
 _LONGEST_SUBJECT = 256
@@ -14,18 +15,6 @@ _LATEST_TIME = 2**53
 
 class TokenRefused(Exception):
     """A token that is not accepted. The words are for its sender: ASCII, nothing of its content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the claims of an accepted token are."""
-
-    issuer: str
-    """`iss`, exactly."""
-    audience: str
-    """One of `aud`."""
-    leeway_s: float
-    """How far the issuer's clock may be from ours."""
 
 
 def parsed(text: bytes, part: str) -> dict[str, object]:

@@ -109,7 +109,7 @@ def _redis(settings: QuotaSettings) -> "Redis | None":
         return None
     # Whoever waits is a request, which the outage's own rule serves faster than a retry.
     return Redis.from_url(
-        settings.redis_url,
+        settings.redis_url.get_secret_value(),
         retry=Retry(NoBackoff(), retries=0),
         socket_connect_timeout=settings.redis_timeout_s,
         socket_timeout=settings.redis_timeout_s,

@@ -1,15 +1,15 @@
 """What the gateway is told by its environment."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.gateway.body_limits import BodyBounds
-from api.gateway.claims import Expected
-from api.gateway.proxies import Network
+from api.gateway.body_bounds import BodyBounds
+from api.gateway.expected import Expected
 from api.gateway.quotas import Quotas, Rate
 from api.gateway.scopes import ScopeName
 
@@ -98,7 +98,7 @@ class QuotaSettings(BaseSettings):
     """For each subject on routes that need a scope: `models:write=60/60`."""
     models: Annotated[dict[str, Rate], NoDecode, BeforeValidator(_rates)] = {}
     """For each subject and model: `flights=100/1,*=1000/1`, where `*` is each other model."""
-    redis_url: str | None = Field(
+    redis_url: SecretStr | None = Field(
         default=None, min_length=1, validation_alias="NIGHTSHIFT_REDIS_URL"
     )
     """Redis that counts for all processes together; each counts for itself without."""
@@ -150,7 +150,9 @@ class TrafficSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_API_", frozen=True, extra="ignore")
 
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = ()
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+    ] = ()
     """Addresses or networks of the proxies whose `X-Forwarded-For` is believed; none by default."""
     max_body_bytes: int = Field(default=1 << 20, gt=0)
     """Largest body: what describes a model has kilobytes."""

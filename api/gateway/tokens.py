@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 import jwt
 from jwt.api_jws import PyJWS
 
-from api.gateway.claims import Accepted, Expected, TokenRefused, accepted, parsed
+from api.gateway.claims import Accepted, TokenRefused, accepted, parsed
+from api.gateway.expected import Expected
 from api.gateway.keys import Key, Keys
 from api.gateway.principal import Principal
 

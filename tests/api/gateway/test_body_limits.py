@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.gateway.body_limits import BodyBounds
+from api.gateway.body_bounds import BodyBounds
 from cli.stack.process import LOOPBACK
 from tests.api import tokens
 from tests.api.gateway.probe import Probe

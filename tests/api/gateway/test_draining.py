@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -57,26 +58,29 @@ def test_no_request_fails_over_restarts(tmp_path: Path, chaos: Chaos) -> None:
     """Under load, on one port, at any moment: each request that was sent is answered."""
     random = chaos.random()
     (port,) = free_ports(1)
-    total: Counter[object] = Counter()
     restarts = chaos.count(20, sample=1)
-    for _ in range(restarts):
-        with (
-            probe(tmp_path, port=port, API_DRAIN_NOTICE_S="0.5") as running,
-            ThreadPoolExecutor(CALLERS + 1) as threads,
-        ):
-            balancer = Balancer(running)
-            watching = threads.submit(balancer.watch)
-            calling = [threads.submit(balancer.call, random.randrange(300)) for _ in range(CALLERS)]
-            assert eventually(lambda: len(balancer.seen) >= CALLERS, within_s=20)
-            time.sleep(random.uniform(0, 0.5))
-            os.kill(running.pid, signal.SIGTERM)
-            for each in (watching, *calling):
-                each.result(timeout=30)
-            assert eventually(lambda: not runs(running.pid), within_s=20)
-        total.update(balancer.seen)
+    total = Counter(each for _ in range(restarts) for each in restart(tmp_path, port, random))
     chaos.tell(f"{restarts} restarts, {total[200]} requests, {total.total() - total[200]} failed")
     assert set(total) == {200}
     assert total[200] >= restarts * CALLERS
+
+
+def restart(folder: Path, port: int, random: Random) -> list[object]:
+    """Start the process, end it under load; return what its callers got."""
+    with (
+        probe(folder, port=port, API_DRAIN_NOTICE_S="0.5") as running,
+        ThreadPoolExecutor(CALLERS + 1) as threads,
+    ):
+        balancer = Balancer(running)
+        watching = threads.submit(balancer.watch)
+        calling = [threads.submit(balancer.call, random.randrange(300)) for _ in range(CALLERS)]
+        assert eventually(lambda: len(balancer.seen) >= CALLERS, within_s=20)
+        time.sleep(random.uniform(0, 0.5))
+        os.kill(running.pid, signal.SIGTERM)
+        for each in (watching, *calling):
+            each.result(timeout=30)
+        assert eventually(lambda: not runs(running.pid), within_s=20)
+        return balancer.seen
 
 
 def test_what_is_under_way_at_the_signal_is_finished(tmp_path: Path) -> None:

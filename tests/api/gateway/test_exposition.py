@@ -36,6 +36,6 @@ async def test_with_one_only_that_opens_it(
 ) -> None:
     """The API's own tokens do not."""
     traffic = TrafficSettings.model_validate({"metrics_token": "scraper"})
-    sent = {name: value.encode() for name, value in header.items()}
+    sent = {name.encode(): value.encode() for name, value in header.items()}
     async with client_of(replace(settings, traffic=traffic)) as api:
         assert (await api.get("/metrics", headers=sent)).status_code == status

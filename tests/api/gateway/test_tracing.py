@@ -24,7 +24,7 @@ async def test_a_sane_id_is_repeated(settings: Settings, said: str) -> None:
 async def test_another_id_is_replaced(settings: Settings, said: str) -> None:
     """It would be written to logs and headers."""
     async with client_of(settings) as api:
-        answer = await api.get("/health/live", headers={"X-Request-ID": said.encode()})
+        answer = await api.get("/health/live", headers={b"X-Request-ID": said.encode()})
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
