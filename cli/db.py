@@ -13,10 +13,10 @@ app = typer.Typer(
 
 @app.command()
 def upgrade() -> None:
-    """Bring the database that NIGHTSHIFT_DATABASE_URL names to this program's schema.
+    """Bring the database to this program's schema.
 
-    Safe to repeat and safe beside other processes; rows stay. SQLite needs no upgrade: it is
-    brought up when it is opened.
+    NIGHTSHIFT_DATABASE_URL names it. Safe to repeat and safe beside other processes; rows stay.
+    SQLite needs no upgrade: it is brought up when it is opened.
     """
     from registry.schema import HEAD, upgrade
     from registry.settings import RegistrySettings
@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 @app.command()
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="An older schema, 0001 for example.")],
+    revision: Annotated[str, typer.Argument(metavar="SCHEMA", help="An older one: 0001…")],
 ) -> None:
     """Take the database back to an older schema. What that cannot hold is lost: save it first."""
     from registry.schema import downgrade
@@ -42,7 +42,7 @@ def downgrade(
 
 @app.command()
 def current() -> None:
-    """Show the schema of the database, with the one that this program needs."""
+    """Show the database's schema and the one that is needed."""
     from registry.schema import HEAD, current
     from registry.settings import RegistrySettings
 

@@ -28,7 +28,7 @@ class DemoFailed(Exception):
 
 
 def demo() -> None:
-    """Score 336,776 real flights: dataset, model, servers, scores, report.
+    """Score 336,776 real flights, from the dataset to the report.
 
     Everything lies below .nightshift/. Run again, it verifies what is there and scores nothing.
     """

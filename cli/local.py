@@ -21,9 +21,9 @@ def run_servers(
         ),
     ] = None,
 ) -> None:
-    """Run Triton with registered models, and a Prefect server, until Ctrl-C.
+    """Run Triton and Prefect for other programs, until Ctrl-C.
 
-    Prints the settings that have other programs use them.
+    Triton has the registered models. Prints the settings that have a program use both.
     """
     from rich.console import Console
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Register models, look at them, move their aliases.", no_args_is_help=True)
 
-Why = Annotated[str, typer.Option(help="Why, for the history.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -29,17 +29,21 @@ def models(api: ApiUrl = None) -> None:
 
 @app.command()
 def register(
-    name: Annotated[str, typer.Argument(help="The model's name in the registry.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in the registry.")],
     onnx: Annotated[
         Path | None,
-        typer.Option(help="ONNX file to put into the model repository and register."),
+        typer.Option(
+            metavar="FILE", help="ONNX file to put into the model repository and register."
+        ),
     ] = None,
     served_name: Annotated[
         str | None,
-        typer.Option(help="Register what running servers serve under this name instead."),
+        typer.Option(
+            metavar="NAME", help="Register what running servers serve under this name instead."
+        ),
     ] = None,
     served_version: Annotated[
-        int, typer.Option(min=1, help="Version directory of the served model.")
+        int, typer.Option(min=1, metavar="N", help="Version directory of the served model.")
     ] = 1,
     columns: Annotated[
         list[str] | None,
@@ -48,12 +52,18 @@ def register(
             help="Dataset columns that feed an input, in order. Once for each input.",
         ),
     ] = None,
-    alias: Annotated[str | None, typer.Option(help="Point this alias to the version.")] = None,
-    description: Annotated[str, typer.Option(help="What others should know of it.")] = "",
-    why: Annotated[str, typer.Option(help="Why the alias moves, for its history.")] = "",
+    alias: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="Point this alias to the version.")
+    ] = None,
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="What others should know of it.")
+    ] = "",
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why the alias moves, for its history.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a version of a model, with what it takes and gives as Triton says.
+    """Add a version of a model, as Triton describes it.
 
     The same file with the same columns gives the version that is already there.
     """
@@ -94,7 +104,7 @@ def list_models(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The model's name in the registry.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in the registry.")],
     as_json: AsJson = False,
 ) -> None:
     """Show a model's versions, aliases and their history."""
@@ -118,10 +128,13 @@ def show(
 def alias(
     version: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="Where it shall point.")],
     name: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias: champion…")],
-    why: Annotated[str, typer.Option(help="Why it moves, for its history.")] = "",
+    why: Why = "",
     as_json: AsJson = False,
 ) -> None:
-    """Point an alias to a version; NAME@ALIAS points it where another alias points now."""
+    """Point an alias to a version.
+
+    NAME@ALIAS points it where another alias points now.
+    """
     from cli import model_views
     from cli.catalog import opened_registry
     from registry.domain import ModelRef
@@ -137,12 +150,12 @@ def alias(
 
 @app.command()
 def rollback(
-    name: Annotated[str, typer.Argument(help="The model's name in the registry.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in the registry.")],
     alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias: champion…")],
     why: Why = "",
     as_json: AsJson = False,
 ) -> None:
-    """Point an alias back to the version that it pointed to before its last move."""
+    """Point an alias back to where it pointed before."""
     from cli import model_views
     from cli.catalog import opened_registry
     from cli.stack.errors import NothingBefore

@@ -12,10 +12,10 @@ import typer
 app = typer.Typer(help="Manage pools of Triton servers through the API.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Pool = Annotated[str, typer.Argument(help="The pool's name.")]
+Pool = Annotated[str, typer.Argument(metavar="POOL", help="Its name.")]
 Server = Annotated[str, typer.Argument(metavar="HOST:PORT", help="Its gRPC address.")]
 Version = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="What to load.")]
-Why = Annotated[str, typer.Option(help="Why, for the history.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")]
 ApiUrl = Annotated[
     str | None, typer.Option("--api", metavar="URL", help="NIGHTSHIFT_API_URL unless given.")
 ]
@@ -49,7 +49,7 @@ def list_pools(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(pool: Pool, as_json: AsJson = False) -> None:
-    """Show a pool's servers: whether each is asked, its load, what it serves."""
+    """Show a pool's servers, their load and what they serve."""
     from cli.api_client import opened_api
 
     with opened_api() as api:
@@ -66,7 +66,8 @@ def show(pool: Pool, as_json: AsJson = False) -> None:
 
 @app.command()
 def create(
-    pool: Pool, description: Annotated[str, typer.Option(help="What it is for.")] = ""
+    pool: Pool,
+    description: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
 ) -> None:
     """Register a pool without servers."""
     from cli.api_client import opened_api
@@ -108,7 +109,10 @@ def remove(pool: Pool, server: Server) -> None:
 
 @app.command()
 def load(pool: Pool, version: Version, as_json: AsJson = False) -> None:
-    """Have every server of a pool load a version, now and whenever one joins or restarts."""
+    """Have every server of a pool load a version.
+
+    Now, and whenever one joins or restarts.
+    """
     _change(pool, version, "PUT", as_json=as_json)
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+_CASTS = ("lossy", "temporal", "parse")
+
 # Commands import what they use when they run, so that help shows at once.
 
 Keep = Annotated[
@@ -81,7 +83,7 @@ def score(
             "keep": parse_keep(keep),
             "rename": parse_rename(rename or []),
             "text": text or [],
-            "casts": cast or [],
+            "casts": parse_casts(cast or []),
             "allow_non_finite": allow_non_finite,
             "max_quarantined_rows": rows,
             "max_quarantined_fraction": fraction,
@@ -105,6 +107,14 @@ def parse_limit(text: str) -> tuple[int | None, float | None]:
     if rows < 0:
         raise typer.BadParameter(f"--max-quarantined {text}: write a share like 5%, or rows")
     return rows, None
+
+
+def parse_casts(options: list[str]) -> list[str]:
+    """Check what is allowed; raises `typer.BadParameter`."""
+    for option in options:
+        if option not in _CASTS:
+            raise typer.BadParameter(f"--cast {option}: write {', '.join(_CASTS)}, each by itself")
+    return list(dict.fromkeys(options))
 
 
 def parse_keep(text: str) -> str | list[str]:

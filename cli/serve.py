@@ -28,6 +28,7 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
+            metavar="PORT",
             help="NIGHTSHIFT_API_PORT, or 8080, unless given; 0 takes any free one.",
         ),
     ] = None,

@@ -13,7 +13,10 @@ def token(
         typer.Option("--api", metavar="URL", help="NIGHTSHIFT_API_URL unless given."),
     ] = None,
 ) -> None:
-    """Print a demo token of an API in development: export NIGHTSHIFT_API_TOKEN=$(…)."""
+    """Print a demo token of an API in development.
+
+    For `export NIGHTSHIFT_API_TOKEN=$(nightshift token)`.
+    """
     import os
 
     from cli.api_client import opened_api

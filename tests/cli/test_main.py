@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from cli.main import Edge
+from cli.main import Edge, app
 from flows.errors import JobError
 from inference.errors import ServerUnreachable
 from registry.domain import check_name
@@ -127,6 +128,10 @@ def test_interrupting_says_so() -> None:
         ("serve --port x", "invalid value for '--port': Input should be a valid integer, unable"),
         ("models register a", "give either --onnx FILE or --served-name NAME (see `nightshift mo"),
         (
+            "score --model m --input i --output o --cast banana",
+            "--cast banana: write lossy, temporal, parse, each by itself (see `nightshift score",
+        ),
+        (
             "score --model m --input i --output o --max-quarantined x",
             "--max-quarantined x: write a share like 5%, or rows (see `nightshift score --help`)",
         ),
@@ -152,12 +157,29 @@ def test_no_command_is_answered_with_help(command: Command) -> None:
         assert "Commands:" in result.stderr
 
 
+def commands(words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command, and every part of the program that has commands."""
+    shown = CliRunner().invoke(app, [*words, "--help"]).stdout.partition("\nCommands:\n")[2]
+    yield words
+    for line in shown.splitlines():
+        yield from commands((*words, line.split()[0]))
+
+
+def test_help_is_whole() -> None:
+    """No summary is cut off, and what an option takes is told in our words."""
+    found = list(commands())
+    assert {("models", "register"), ("db", "upgrade"), ("servers",)} <= set(found)
+    for words in found:
+        text = CliRunner().invoke(app, [*words, "--help"], terminal_width=100).stdout
+        assert "..." not in text.replace("]...", "").replace("COMMAND [ARGS]...", ""), text
+        assert not re.search(r"^  --.*<\w+", text, re.MULTILINE), text
+
+
 def test_the_version_is_told(command: Command) -> None:
     """`--version` is one line."""
     result = command("--version")
     assert result.exit_code == 0
-    assert result.stdout.startswith("nightshift ")
-    assert result.stdout.count("\n") == 1
+    assert re.fullmatch(r"nightshift \d+\.\d+\.\d+\n", result.stdout)
 
 
 def test_help_shows_at_once() -> None:

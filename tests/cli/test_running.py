@@ -153,7 +153,6 @@ def test_files_that_disagree(workplace: Workplace, score: Score) -> None:
         (["--model", "doubling"], ["NAME@ALIAS"]),
         (["--columns", "z=x"], ["input 'z'", "it has x"]),
         (["--keep", "idd"], ["no column 'idd'", "close to it: id"]),
-        (["--cast", "anything"], ["BatchJob is not valid", "casts", "'lossy'"]),
     ],
 )
 def test_jobs_that_cannot_be_done(

@@ -1,9 +1,12 @@
 """Check how the words after `nightshift score` become a job."""
 
+from typing import get_args
+
 import pytest
 import typer
 
-from cli.score import parse_keep, parse_limit, parse_rename
+from cli.score import parse_casts, parse_keep, parse_limit, parse_rename
+from inference.jobs import CastPermission
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,14 @@ def test_limits_that_cannot_be_read_are_usage_errors(text: str) -> None:
     """The words are shown with how to write them."""
     with pytest.raises(typer.BadParameter, match="write a share like 5%, or rows"):
         parse_limit(text)
+
+
+def test_casts_are_those_of_the_job() -> None:
+    """Each once, however often it is given; others are usage errors."""
+    allowed = list(get_args(CastPermission))
+    assert parse_casts([*allowed, allowed[0]]) == allowed
+    with pytest.raises(typer.BadParameter, match="--cast banana: write lossy, temporal, parse"):
+        parse_casts(["lossy", "banana"])
 
 
 def test_columns_to_keep() -> None:
