@@ -1,26 +1,26 @@
 """Keep models and their versions in a SQL database."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from registry.domain import Alias, Approval, Model, ModelVersion
+from registry.domain import Model, ModelVersion
 from registry.pages import ModelFilter, TagFilter, VersionFilter
 from registry.tables import (
-    AliasRow,
-    ApprovalRow,
     ModelRow,
     TagRow,
-    UseRow,
     VersionRow,
     VersionTagRow,
 )
-from registry.uses import Use
 
 INTEGER_MAX = 2**31 - 1
 """Largest number that an INTEGER column of PostgreSQL holds."""
+
+_ASKED_AT_ONCE = 500
+"""Numbers in one question: SQLite takes some 32,000 parameters."""
 
 _AFTER_ASCII = "\x7f"
 """Sorts after every character that a name may have."""
@@ -75,12 +75,12 @@ class SqlModelRows:
 
     def put_model(self, model: Model) -> None:
         """Keep what may change of a model."""
-        self._model_row(model.name).keep(model)
+        model_row(self._session, model.name).keep(model)
         self._session.flush()
 
     def delete_model(self, name: str, at: datetime) -> None:
         """Take the model away; its numbers stay taken and its events stay readable."""
-        row = self._model_row(name)
+        row = model_row(self._session, name)
         row.deleted_at = at
         self._session.execute(
             update(VersionRow)
@@ -92,8 +92,7 @@ class SqlModelRows:
         """Return the version unless it was deleted, or None."""
         if number > INTEGER_MAX:
             return None
-        row = self._session.scalar(_versions(model).where(VersionRow.number == number))
-        return row.value(model) if row else None
+        return self._one_version(_versions(model).where(VersionRow.number == number), model)
 
     def versions(
         self, model: str, wanted: VersionFilter, *, after: int | None, limit: int | None
@@ -104,24 +103,31 @@ class SqlModelRows:
             found = found.where(VersionRow.created_by == wanted.created_by)
         if wanted.tag is not None:
             number = VersionTagRow.number
-            found = found.join(VersionRow.tags).where(
+            found = found.join(VersionTagRow, VersionTagRow.number == VersionRow.number).where(
                 VersionTagRow.model_id == model_id(model),
                 *_has(VersionTagRow.key, VersionTagRow.value, wanted.tag),
             )
         if after is not None:
             found = found.where(number < min(after, INTEGER_MAX))
-        rows = self._session.scalars(found.order_by(number.desc()).limit(limit))
-        return tuple(row.value(model) for row in rows)
+        rows = self._session.scalars(found.order_by(number.desc()).limit(limit)).all()
+        tags = self._tags(rows)
+        return tuple(row.value(model, tags.get(row.number, {})) for row in rows)
 
     def version_by_content(self, model: str, content: str) -> ModelVersion | None:
         """Return the version that was added under this content digest, or None."""
-        row = self._session.scalar(_versions(model).where(VersionRow.content_sha256 == content))
-        return row.value(model) if row else None
+        return self._one_version(
+            _versions(model).where(VersionRow.content_sha256 == content), model
+        )
 
     def add_version(self, version: ModelVersion, *, content: str) -> None:
         """Add a version, with its `created_at`."""
-        owner = self._model_row(version.name)
+        owner = model_row(self._session, version.name)
         self._session.add(VersionRow.of(version, model_id=owner.id, content=content))
+        self._session.flush()
+        self._session.add_all(
+            VersionTagRow(model_id=owner.id, number=version.version, key=key, value=value)
+            for key, value in version.tags.items()
+        )
         self._session.flush()
 
     def delete_version(self, model: str, number: int, at: datetime) -> None:
@@ -130,101 +136,36 @@ class SqlModelRows:
         row.deleted_at = at
         self._session.flush()
 
-    def alias(self, model: str, name: str) -> Alias | None:
-        """Return the alias, or None."""
-        row = self._session.scalar(_aliases(model).where(AliasRow.name == name))
-        return row.value(model) if row else None
+    def _one_version(self, found: Select[VersionRow], model: str) -> ModelVersion | None:
+        row = self._session.scalar(found)
+        return row.value(model, self._tags([row]).get(row.number, {})) if row else None
 
-    def aliases(
-        self, model: str, *, after: str | None, limit: int | None, version: int | None = None
-    ) -> tuple[Alias, ...]:
-        """Return the model's aliases by name, or those of one version; `after` is a name."""
-        found = _aliases(model)
-        if version is not None:
-            found = found.where(AliasRow.version == version)
-        if after is not None:
-            found = found.where(AliasRow.name > after)
-        rows = self._session.scalars(found.order_by(AliasRow.name).limit(limit))
-        return tuple(row.value(model) for row in rows)
-
-    def put_alias(self, alias: Alias) -> None:
-        """Add the alias, or move it."""
-        self._session.merge(
-            AliasRow(
-                model_id=self._model_row(alias.model).id,
-                name=alias.name,
-                version=alias.version,
-                moved_at=alias.moved_at,
-                revision=alias.revision,
+    def _tags(self, versions: Sequence[VersionRow]) -> dict[int, dict[str, str]]:
+        """Return the tags of some versions of one model, by number."""
+        if not versions:
+            return {}
+        # Not a relationship: SQLite reads a whole index for pairs of model and number.
+        numbers = [row.number for row in versions]
+        found: dict[int, dict[str, str]] = {}
+        for at in range(0, len(numbers), _ASKED_AT_ONCE):
+            some = numbers[at : at + _ASKED_AT_ONCE]
+            rows = self._session.scalars(
+                select(VersionTagRow)
+                .where(
+                    VersionTagRow.model_id == versions[0].model_id,
+                    VersionTagRow.number.in_(some),
+                )
+                .order_by(VersionTagRow.number, VersionTagRow.key)
             )
-        )
-        self._session.flush()
-
-    def delete_alias(self, model: str, name: str) -> None:
-        """Take the alias away."""
-        self._session.delete(
-            self._session.scalars(_aliases(model).where(AliasRow.name == name)).one()
-        )
-        self._session.flush()
-
-    def approvals(self, model: str, version: int) -> tuple[Approval, ...]:
-        """Return who approved the version, by name."""
-        rows = self._session.scalars(
-            select(ApprovalRow)
-            .where(ApprovalRow.model_id == model_id(model), ApprovalRow.number == version)
-            .order_by(ApprovalRow.by)
-        )
-        return tuple(row.value(model) for row in rows)
-
-    def add_approval(self, approval: Approval) -> None:
-        """Add the word of somebody who has not approved the version yet."""
-        self._session.add(
-            ApprovalRow(
-                model_id=self._model_row(approval.model).id,
-                number=approval.version,
-                by=approval.by,
-                at=approval.at,
-                why=approval.why,
-            )
-        )
-        self._session.flush()
-
-    def uses(self, model: str, version: int | None) -> tuple[Use, ...]:
-        """Return what uses the version; for None, what uses the model or any of its versions."""
-        found = select(UseRow).where(UseRow.model_id == model_id(model))
-        if version is not None:
-            found = found.where(UseRow.version == version)
-        rows = self._session.scalars(found.order_by(UseRow.kind, UseRow.name, UseRow.version))
-        return tuple(row.value(model) for row in rows)
-
-    def add_use(self, use: Use) -> None:
-        """Add a use; one that is there stays."""
-        owner = self._model_row(use.model).id
-        version = use.version or 0
-        self._session.merge(UseRow(kind=use.kind, name=use.id, model_id=owner, version=version))
-        self._session.flush()
-
-    def remove_uses(self, kind: str, name: str) -> tuple[Use, ...]:
-        """Take away everything that this user uses; return what that was."""
-        mine = (UseRow.kind == kind, UseRow.name == name)
-        rows = self._session.execute(
-            select(UseRow, ModelRow.name)
-            .join(ModelRow, ModelRow.id == UseRow.model_id)
-            .where(*mine)
-            .order_by(ModelRow.name, UseRow.version)
-        )
-        gone = tuple(row.value(model) for row, model in rows)
-        self._session.execute(delete(UseRow).where(*mine))
-        return gone
+            for row in rows:
+                found.setdefault(row.number, {})[row.key] = row.value
+        return found
 
     def _locked_model(self, name: str) -> ModelRow | None:
         # NO KEY UPDATE: a row that points here is checked without waiting for the lock, so who
         # has locked a pool and writes of a model cannot wait for one who did it the other way.
         found = select(ModelRow).where(ModelRow.name == name).with_for_update(key_share=True)
         return self._session.scalar(found.execution_options(populate_existing=True))
-
-    def _model_row(self, name: str) -> ModelRow:
-        return self._session.scalars(select(ModelRow).where(ModelRow.name == name)).one()
 
     def _inserted_model(self, model: Model) -> tuple[ModelRow, bool]:
         row = ModelRow(
@@ -246,6 +187,11 @@ class SqlModelRows:
             assert found is not None
             return found, False
         return row, True
+
+
+def model_row(session: Session, name: str) -> ModelRow:
+    """Return the row of a model that is there, a deleted one too."""
+    return session.scalars(select(ModelRow).where(ModelRow.name == name)).one()
 
 
 def model_id(name: str) -> ScalarSelect[int]:
@@ -272,7 +218,3 @@ def _versions(model: str) -> Select[VersionRow]:
     return select(VersionRow).where(
         VersionRow.model_id == model_id(model), VersionRow.deleted_at.is_(None)
     )
-
-
-def _aliases(model: str) -> Select[AliasRow]:
-    return select(AliasRow).where(AliasRow.model_id == model_id(model))

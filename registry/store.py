@@ -12,10 +12,11 @@ from registry.settings import RegistrySettings
 from registry.sql_answers import SqlAnswers
 from registry.sql_events import SqlEventRows
 from registry.sql_models import SqlModelRows
+from registry.sql_pointers import SqlPointerRows
 from registry.sql_pools import SqlPoolRows
 
 
-class SqlRows(SqlModelRows, SqlPoolRows, SqlEventRows):
+class SqlRows(SqlModelRows, SqlPointerRows, SqlPoolRows, SqlEventRows):
     """The registry's rows within one session; see `registry.port.Rows`."""
 
 

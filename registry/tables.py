@@ -1,5 +1,6 @@
 """Lay out the tables of models, their versions and what points to them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -187,12 +188,9 @@ class VersionRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(Text)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tags: Mapped[list[VersionTagRow]] = relationship(
-        order_by=VersionTagRow.key, cascade="all, delete-orphan", lazy="selectin"
-    )
 
-    def value(self, model: str) -> ModelVersion:
-        """Return what the row says of a version of `model`."""
+    def value(self, model: str, tags: Mapping[str, str]) -> ModelVersion:
+        """Return what the row says of a version of `model` with these tags."""
         return ModelVersion(
             name=model,
             version=self.number,
@@ -205,7 +203,7 @@ class VersionRow(Base):
             description=self.description,
             created_at=self.created_at,
             created_by=self.created_by,
-            tags={tag.key: tag.value for tag in self.tags},
+            tags=tags,
         )
 
     @classmethod
@@ -224,7 +222,6 @@ class VersionRow(Base):
             description=version.description,
             created_at=version.created_at,
             created_by=version.created_by,
-            tags=[VersionTagRow(key=key, value=value) for key, value in version.tags.items()],
         )
 
 
