@@ -10,10 +10,11 @@ from sqlalchemy.exc import IntegrityError
 
 from registry.domain import Alias
 from registry.errors import InvalidRegistration, RegistryUnavailable
+from registry.pages import VersionFilter
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.tables import UtcDateTime
-from tests.contracts.test_store import FLIGHTS, NOON
+from tests.contracts.test_store import FIRST, FLIGHTS, NOON
 
 
 def test_the_default_is_a_file_below_the_working_folder(
@@ -124,4 +125,27 @@ def test_what_sqlite_does_not_hold_is_told(settings: RegistrySettings) -> None:
         rows.model("a\ud800b")
     with pytest.raises(InvalidRegistration, match=refused), store.writing() as rows:
         rows.add_model(replace(FLIGHTS, last_version=10**30))
+    store.close()
+
+
+def test_versions_keep_their_tags_in_long_lists(tmp_path: Path) -> None:
+    """Also in a list that is longer than one question to the database may be."""
+    store = open_store(RegistrySettings(database_url=f"sqlite:///{tmp_path}/registry.db"))
+    with store.writing() as rows:
+        rows.add_model(FLIGHTS)
+        rows.add_version(replace(FIRST, tags={}), content="1")
+    other = sqlite3.connect(tmp_path / "registry.db")
+    columns = "digest, served_name, served_version, signature, columns, artifact, description"
+    for number in range(2, 1101):
+        other.execute(
+            f"INSERT INTO versions SELECT model_id, {number}, '{number}', {columns}, created_at, "
+            "created_by, NULL FROM versions WHERE number = 1"
+        )
+        other.execute(f"INSERT INTO version_tags VALUES (1, {number}, 'n', '{number}')")
+    other.commit()
+    other.close()
+    with store.reading() as rows:
+        found = rows.versions("flights", VersionFilter(), after=None, limit=None)
+    expected = {number: {"n": str(number)} for number in range(2, 1101)} | {1: {}}
+    assert {version.version: version.tags for version in found} == expected
     store.close()
