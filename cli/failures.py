@@ -38,7 +38,15 @@ def failure_words(error: BaseException) -> str | None:
         return _unreadable_words(found)
     if isinstance(found, OSError):
         return None if found.errno == errno.EPIPE else _system_words(found)
-    return " ".join(str(found).split()) or type(found).__name__
+    return (" ".join(str(found).split()) or type(found).__name__) + _where(found)
+
+
+def _where(error: BaseException) -> str:
+    """Name the registry that does not know the model: each folder has its own."""
+    from cli.catalog import registry_place
+    from registry.errors import UnknownModel
+
+    return f" (looked in {registry_place()})" if isinstance(error, UnknownModel) else ""
 
 
 def _system_words(error: OSError) -> str:

@@ -52,7 +52,7 @@ def _wanted(names: list[str], local: "LocalSettings") -> "list[ModelVersion]":
     from cli.stack.errors import NothingToServe
     from registry.domain import ModelRef
 
-    with opened_catalog() as catalog:
+    with opened_catalog(existing=True) as catalog:
         if names:
             return [catalog.resolve(ModelRef.parse(name)) for name in names]
         found = [

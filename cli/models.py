@@ -90,16 +90,20 @@ def register(
 def list_models(as_json: AsJson = False) -> None:
     """Show every model with its aliases."""
     from cli import model_views
-    from cli.catalog import opened_registry
+    from cli.catalog import NoRegistry, opened_registry, registry_place
 
-    with opened_registry() as catalog:
-        found = [(m, catalog.aliases(m.name).items) for m in catalog.models().items]
+    try:
+        with opened_registry(existing=True) as catalog:
+            found = [(m, catalog.aliases(m.name).items) for m in catalog.models().items]
+    except NoRegistry:
+        found = []
     if as_json:
         typer.echo(model_views.models_json(found))
     elif found:
         model_views.show_models(found)
     else:
-        typer.echo("no models yet: `nightshift models register NAME --onnx FILE` adds one")
+        adds = "`nightshift models register NAME --onnx FILE` adds one"
+        typer.echo(f"no models yet in {registry_place()}: {adds}")
 
 
 @app.command()
@@ -111,7 +115,7 @@ def show(
     from cli import model_views
     from cli.catalog import opened_registry
 
-    with opened_registry() as catalog:
+    with opened_registry(existing=True) as catalog:
         found = model_views.ModelView(
             model=catalog.model(name),
             versions=catalog.versions(name).items,
@@ -139,7 +143,7 @@ def alias(
     from cli.catalog import opened_registry
     from registry.domain import ModelRef
 
-    with opened_registry() as catalog:
+    with opened_registry(existing=True) as catalog:
         target = catalog.resolve(ModelRef.parse(version))
         moved = catalog.set_alias(target.name, name, target.version, by=_person(), why=why)
     if as_json:
@@ -160,7 +164,7 @@ def rollback(
     from cli.catalog import opened_registry
     from cli.stack.errors import NothingBefore
 
-    with opened_registry() as catalog:
+    with opened_registry(existing=True) as catalog:
         moves = catalog.moves(name, alias)
         before = moves[0].from_version if moves else None
         if before is None:

@@ -114,5 +114,5 @@ def run_job(
 
 
 def _resolved(job: BatchJob) -> ModelVersion:
-    with opened_catalog() as catalog:
+    with opened_catalog(existing=True) as catalog:
         return catalog.resolve(ModelRef.parse(job.model))

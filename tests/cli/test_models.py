@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from cli.catalog import opened_catalog
 from cli.models import parse_columns
 from cli.stack.triton import LocalTriton
 from registry.digest import file_digest
@@ -22,18 +23,49 @@ def onnx(tmp_path: Path) -> Path:
 
 def test_no_models_yet(command: Command) -> None:
     """An empty registry says what to do; as JSON it is an empty array."""
-    assert "nightshift models register NAME --onnx FILE" in command("models", "list").stdout
+    (line,) = command("models", "list").stdout.splitlines()
+    assert line == (
+        f"no models yet in {Path.cwd()}/.nightshift/registry.db: "
+        "`nightshift models register NAME --onnx FILE` adds one"
+    )
     assert json.loads(command("models", "list", "--json").stdout) == []
 
 
 def test_unknown_models_are_one_line(command: Command) -> None:
     """Names that are not registered end with exit code 1 and the command that helps."""
+    with opened_catalog():
+        pass
     result = command("models", "show", "flights")
     assert result.exit_code == 1
     assert result.stderr == (
         "error: unknown model 'flights'; there is none yet; "
-        "register it with `nightshift models register flights --onnx FILE`\n"
+        "register it with `nightshift models register flights --onnx FILE` "
+        f"(looked in {Path.cwd()}/.nightshift/registry.db)\n"
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "models list",
+        "models show flights",
+        "models alias flights@1 champion",
+        "servers",
+        "score --model flights@1 --input lake --output scores",
+    ],
+)
+def test_reading_makes_no_registry(
+    command: Command, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is none, it is said where one was looked for; no folder is made either."""
+    for url in ("", f"sqlite:///{Path.cwd()}/nowhere/x.db"):
+        if url:
+            monkeypatch.setenv("NIGHTSHIFT_DATABASE_URL", url)
+        result = command(*line.split())
+        place = f"{Path.cwd()}/nowhere/x.db" if url else f"{Path.cwd()}/.nightshift/registry.db"
+        told = f"no models yet in {place}: " if line == "models list" else f"no registry at {place}"
+        assert told in result.output
+        assert not list(Path.cwd().iterdir())
 
 
 @pytest.mark.parametrize(
