@@ -16,6 +16,7 @@ _PR_SET_PDEATHSIG = 1
 def main(command: list[str]) -> None:
     """Replace this process."""
     parent = os.getppid()
+    os.chdir("/")  # where it was started, nobody may not be allowed to look
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
