@@ -105,6 +105,19 @@ async def test_a_stopped_server_costs_one_time_out_each_to_few_requests(
             assert pool.health().failures <= 10
 
 
+async def test_what_a_stopped_server_has_in_flight_is_asked_for_elsewhere(
+    victim: LocalTriton, steady: LocalTriton
+) -> None:
+    """SIGSTOP under load: two missed probes end the waiting, which else would last an hour."""
+    async with pool_of(victim, steady, attempt_timeout_s=3600.0, request_deadline_s=3600.0) as pool:
+        pool.watch("faulty", "1")
+        await load(pool, requests=100)
+        under_load = asyncio.create_task(load(pool, requests=1500))
+        await asyncio.sleep(0.1)
+        with stopped(victim):
+            await under_load
+
+
 async def test_a_stopped_server_that_goes_on_is_used_again(victim: LocalTriton) -> None:
     """Its breaker opens while it is stopped, a probe closes it after SIGCONT."""
     async with pool_of(victim, breaker_open_s=300.0) as pool:

@@ -19,6 +19,7 @@ REFUSALS = {
 RAISES, EXITS, OUT_OF_MEMORY = -10, -11, -12
 SHORT, FLOAT64, WIDE, EMPTY = -20, -21, -22, -23
 NAN, INFINITE = -30, -31
+SLOW, ROW_S = -40, 0.01
 SLEEPS_FROM = -1000
 ROWS_IN_MEMORY = 4
 
@@ -44,6 +45,7 @@ def answer(request):
         os._exit(9)
     if OUT_OF_MEMORY in asked and len(x) > ROWS_IN_MEMORY:
         return refusal("CUDA error: out of memory", pb.TritonError.INTERNAL)
+    time.sleep(len(x) * ROW_S if SLOW in asked else 0)
     sleep(request, max([SLEEPS_FROM - v for v in asked if v < SLEEPS_FROM], default=0) / 1000)
     return pb.InferenceResponse([pb.Tensor("y", broken(asked, x * 2, x))])
 
