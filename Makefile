@@ -16,10 +16,10 @@ COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov
 CHAOS_TIMEOUT_S ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types chaos bench openapi lock clean
+.PHONY: help install demo test lint types chaos bench bench-registry openapi lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## build the platform's environment only, without Triton
 	@$(SET_UP) install
@@ -46,6 +46,10 @@ lint: ## check style and the import contracts
 types: ## check types, strictly
 	@$(SET_UP) lint
 	@$(BIN)/mypy
+
+bench-registry: ## measure resolves, management reads and pages of a hundred thousand versions
+	@$(SET_UP) lint
+	@$(BIN)/python -m benchmarks.registry
 
 openapi: ## write docs/openapi.json anew after the API was changed
 	@$(SET_UP) lint
