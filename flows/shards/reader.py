@@ -22,9 +22,10 @@ _FIRST_ROWS = 16
 """Rows of the first step where a row's size is not known."""
 _FEWEST_ROWS = 4
 """Rows of a step however large they are."""
-_MOST_ROWS = 1024
-"""Rows of a step where the size of rows varies: texts of 48 KiB that follow short ones take 48 MiB
-once. Decoding half a million rows with a text took 41 ms in steps of 1,024 and 35 ms in one go."""
+_MOST_ROWS = 2048
+"""Rows of a step where the size of rows varies: texts of 48 KiB that follow short ones take 96 MiB
+once. Two million rows with a text took 0.23 s of the processor in steps of 1,024, 0.16 s in these
+and 0.12 s in one go."""
 _GROWTH = 4
 """Times that a step may have the rows of the one before."""
 
