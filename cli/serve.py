@@ -42,12 +42,15 @@ def serve(
     import asyncio
 
     from api import server
+    from api.gateway.boot import signing_secret
     from api.gateway.outcomes import ACCESS
     from api.settings import Settings
     from cli.settings import LocalSettings
     from telemetry.logs import logged_to
 
     settings = _told(Settings.read(), host, port)
+    # The application refuses it as well; here nothing listens and no server was started yet.
+    signing_secret(settings.tokens, host=settings.api.host)
     local = LocalSettings()
     log = local.data_dir / "logs" / "api.jsonl"
     with (

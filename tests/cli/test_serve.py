@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api import tokens
 from tests.cli.conftest import Command
 from tests.conftest import ROOT
 
@@ -76,8 +77,12 @@ def test_a_taken_port_is_one_line(command: Command) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no name"])
-def test_an_address_of_elsewhere_is_one_line(command: Command, host: str) -> None:
+def test_an_address_of_elsewhere_is_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
     """Neither another machine's address nor what is no address at all can be listened on."""
+    monkeypatch.setenv("NIGHTSHIFT_ENVIRONMENT", "production")
+    monkeypatch.setenv("NIGHTSHIFT_JWT_SECRET", tokens.SECRET)
     result = command("serve", "--host", host, "--port", "0")
     assert result.exit_code == 1
     assert re.fullmatch(
@@ -95,6 +100,35 @@ def test_a_registry_that_cannot_be_opened_is_one_line(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("error: NIGHTSHIFT_DATABASE_URL is not a database")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "words", "told"),
+    [
+        ({"ENVIRONMENT": "production"}, (), "error: production needs NIGHTSHIFT_JWT_SECRET"),
+        (
+            {"ENVIRONMENT": "production", "JWT_SECRET": "changeme"},
+            (),
+            "error: NIGHTSHIFT_JWT_SECRET has 8 bytes",
+        ),
+        ({}, ("--host", "0.0.0.0"), "error: development gives tokens away"),
+    ],
+)
+def test_what_would_let_anyone_in_does_not_start(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    words: tuple[str, ...],
+    told: str,
+) -> None:
+    """One line and exit status 1; nothing was opened or written."""
+    for name, value in environment.items():
+        monkeypatch.setenv(f"NIGHTSHIFT_{name}", value)
+    result = command("serve", "--port", "0", *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(told)
+    assert result.stderr.count("\n") == 1
+    assert not list(Path.cwd().iterdir())
 
 
 def _has_ipv6() -> bool:
