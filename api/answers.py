@@ -40,8 +40,6 @@ async def kept(
     request: Request,
     scope: str,
     look: Callable[[CatalogReader], tuple[str, BaseModel]],
-    *,
-    if_none_match: str | None,
 ) -> Response:
     """Return what `look` finds in the catalog, entity tag and body, mostly from the cache.
 
@@ -54,6 +52,6 @@ async def kept(
 
     tag, _, told = (await cached.kept(scope, request.url.path, load)).partition(b"\n")
     etag = tag.decode()
-    if unchanged(if_none_match, etag):
+    if unchanged(request.headers.get("if-none-match"), etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
     return Response(told, headers={"ETag": etag}, media_type=_JSON)

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from api import errors
 from api.answers import answered, kept
+from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, StrictRoute
-from api.dependencies import Needs
+from api.dependencies import Needs, dependencies_of
 from api.fields import AliasName, ModelName, Moment, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
@@ -16,7 +17,7 @@ from api.gateway.refusals import lacking_scopes
 from api.models.schemas import AliasBody, AliasMove, AliasThen, ModelBody
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
-from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.preconditions import CHANGED, IF_NONE_MATCH, MISSING, NOT_MODIFIED, IfMatch, etag, require
 from api.problems import Refused, refusals
 from registry.conflicts import AliasMoved
 from registry.domain import Alias
@@ -25,7 +26,9 @@ from registry.reading import CatalogReader
 
 _UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_ALIAS)
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/models", tags=["aliases"], responses=ANYWHERE, route_class=StrictRoute
+)
 
 Writer = Annotated[Principal, requires("models:write")]
 Approver = Annotated[Principal, requires("models:approve")]
@@ -52,13 +55,12 @@ def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     dependencies=[requires("models:read")],
     response_model=AliasBody,
     responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
+    openapi_extra=IF_NONE_MATCH,
 )
 async def get_alias(
     request: Request,
-    needs: Needs,
     model: ModelName,
     alias: AliasName,
-    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return where an alias points."""
 
@@ -66,7 +68,8 @@ async def get_alias(
         found = catalog.alias(model, alias)
         return etag(found.revision), AliasBody.of(found)
 
-    return await kept(needs.cached, request, model, look, if_none_match=if_none_match)
+    cached = dependencies_of(request).cached
+    return await kept(cached, request, model, look)
 
 
 @router.put(

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
 from api.answers import answered, kept
+from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
-from api.dependencies import Needs
+from api.dependencies import Needs, dependencies_of
 from api.fields import ModelName, TagQuery, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
@@ -22,13 +23,15 @@ from api.merge_patch import merged
 from api.models.schemas import ModelBody, ModelChange, ModelDraft, ModelPatch
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
-from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.preconditions import CHANGED, IF_NONE_MATCH, MISSING, NOT_MODIFIED, IfMatch, etag, require
 from api.problems import refusals
 from registry.domain import Model
 from registry.pages import ModelFilter, TagFilter
 from registry.reading import CatalogReader
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/models", tags=["models"], responses=ANYWHERE, route_class=StrictRoute
+)
 
 Reader = Annotated[Principal, requires("models:read")]
 Writer = Annotated[Principal, requires("models:write")]
@@ -105,17 +108,17 @@ async def create_model(
     dependencies=[requires("models:read")],
     response_model=ModelBody,
     responses=NOT_MODIFIED | refusals(errors.UNKNOWN_MODEL, INVALID),
+    openapi_extra=IF_NONE_MATCH,
 )
-async def get_model(
-    request: Request, needs: Needs, model: ModelName, if_none_match: IfNoneMatch = None
-) -> Response:
+async def get_model(request: Request, model: ModelName) -> Response:
     """Return a model."""
 
     def look(catalog: CatalogReader) -> tuple[str, ModelBody]:
         found = catalog.model(model)
         return etag(found.revision), ModelBody.of(found)
 
-    return await kept(needs.cached, request, model, look, if_none_match=if_none_match)
+    cached = dependencies_of(request).cached
+    return await kept(cached, request, model, look)
 
 
 @router.patch(

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Body, Request, Response
 
 from api import errors
 from api.answers import answered, kept
+from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, StrictRoute
-from api.dependencies import Dependencies, Needs
+from api.dependencies import Dependencies, Needs, dependencies_of
 from api.fields import ModelName, TagQuery, VersionNumber, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
@@ -20,7 +21,7 @@ from api.models.schemas import ApprovalBody, ApprovalsBody, Reason, VersionBody,
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
 from api.pools.asking import SERVERS_CANNOT_SAY, ask_servers
-from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.preconditions import CHANGED, IF_NONE_MATCH, MISSING, NOT_MODIFIED, IfMatch, etag, require
 from api.problems import Refused, refusals
 from registry.domain import ModelVersion, Signature
 from registry.pages import TagFilter, VersionFilter
@@ -30,7 +31,9 @@ _ETAG = etag(1)
 """A version's row never changes."""
 _UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION)
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/models", tags=["versions"], responses=ANYWHERE, route_class=StrictRoute
+)
 
 
 class VersionsPage(Page[VersionBody]):
@@ -98,20 +101,20 @@ async def register_version(
     dependencies=[requires("models:read")],
     response_model=VersionBody,
     responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
+    openapi_extra=IF_NONE_MATCH,
 )
 async def get_version(
     request: Request,
-    needs: Needs,
     model: ModelName,
     version: VersionNumber,
-    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return a version."""
 
     def look(catalog: CatalogReader) -> tuple[str, VersionBody]:
         return _ETAG, VersionBody.of(catalog.version(model, version))
 
-    return await kept(needs.cached, request, model, look, if_none_match=if_none_match)
+    cached = dependencies_of(request).cached
+    return await kept(cached, request, model, look)
 
 
 @router.delete(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from api import errors
 from api.answers import answered
+from api.anywhere import ANYWHERE
 from api.bodies import INVALID, StrictRoute
 from api.dependencies import Dependencies, Needs
 from api.fields import ModelName, PoolName, VersionNumber, Why
@@ -20,7 +21,9 @@ from registry.domain import ModelVersion
 
 _UNKNOWN = (errors.UNKNOWN_POOL, errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION)
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/pools", tags=["placements"], responses=ANYWHERE, route_class=StrictRoute
+)
 
 Writer = Annotated[Principal, requires("pools:write")]
 

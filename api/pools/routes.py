@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
 from api.answers import answered, read
+from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
 from api.dependencies import Needs
 from api.fields import PoolName, Why
@@ -25,7 +26,7 @@ from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMat
 from api.problems import refusals
 from registry.pools import Pool
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(prefix="/v1/pools", tags=["pools"], responses=ANYWHERE, route_class=StrictRoute)
 
 Writer = Annotated[Principal, requires("pools:write")]
 

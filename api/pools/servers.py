@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
 from api.answers import answered
+from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
 from api.dependencies import Dependencies, Needs
 from api.fields import PoolName, ServerAddress, Why
@@ -29,7 +30,9 @@ from registry.pools import PoolServer, ServerState
 
 _UNKNOWN = (errors.UNKNOWN_POOL, errors.UNKNOWN_SERVER)
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/pools", tags=["servers"], responses=ANYWHERE, route_class=StrictRoute
+)
 
 Writer = Annotated[Principal, requires("pools:write")]
 
