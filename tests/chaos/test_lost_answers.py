@@ -127,7 +127,7 @@ def test_a_storm_on_the_way_to_the_store(order: Order, server: str, chaos: Chaos
     Requests of a run that has given up may arrive while the next one works, and after it; what
     they leave behind is in nobody's way.
     """
-    chance, jobs = chaos.random(), chaos.count(50, sample=1)
+    chance, jobs = chaos.random(), chaos.count(25, sample=1)
     settings = {"tries": TRIES, "read_timeout_s": HASTE_S}
     ends: Counter[str] = Counter()
     with FaultProxy(server) as proxy:
