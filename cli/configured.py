@@ -21,17 +21,17 @@ _MAY_NOT_ASK = {401, 403, 407}
 """Whoever answers so is there; what it wants is told by Prefect's own client."""
 
 
-def check_triton(urls: Sequence[str], *, every: bool = False) -> None:
+def check_triton(urls: Sequence[str], *, every: bool = False, otherwise: str = _UNSET) -> None:
     """Raise `WrongAddress` or `NotAnswering` unless one of the servers, or `every`, can be reached.
 
-    Connects and sends nothing, all at the same time.
+    Connects and sends nothing, all at the same time. `otherwise` is what else can be done.
     """
     places = [_place(url) for url in urls]
     with ThreadPoolExecutor(len(places)) as threads:
         refusals = list(threads.map(_refusal, places))
     away = [f"{url} ({why})" for url, why in zip(urls, refusals, strict=True) if why]
     if away and (every or len(away) == len(urls)):
-        raise NotAnswering("Triton", ", ".join(away), _TRITON_SETTING, _UNSET)
+        raise NotAnswering("Triton", ", ".join(away), _TRITON_SETTING, otherwise)
 
 
 def check_prefect(api_url: str) -> None:

@@ -193,7 +193,12 @@ def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
 def _register_file(
     catalog: "Catalog | RemoteCatalog", name: str, onnx: Path, notes: "Notes"
 ) -> "ModelVersion":
-    from cli.registration import lay_out_file, register_file, register_file_remotely
+    from cli.registration import (
+        kept_if_registered,
+        lay_out_file,
+        register_file,
+        register_file_remotely,
+    )
     from cli.remote_catalog import RemoteCatalog
     from cli.servers import triton_urls
     from cli.settings import LocalSettings
@@ -202,8 +207,9 @@ def _register_file(
     settings, local = InferenceSettings(), LocalSettings()
     file = lay_out_file(name, onnx, local)
     if isinstance(catalog, RemoteCatalog):
-        return register_file_remotely(catalog, file, notes)
-    with triton_urls(settings, local) as urls:
+        with kept_if_registered(file):
+            return register_file_remotely(catalog, file, notes)
+    with kept_if_registered(file), triton_urls(settings, local) as urls:
         return register_file(catalog, file, urls=urls, notes=notes, settings=settings)
 
 

@@ -1,10 +1,13 @@
 """Register what a Triton server says that it serves."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.configured import check_triton
 from cli.remote_catalog import RemoteCatalog
 from cli.settings import LocalSettings
 from cli.stack.repository import ModelNotServable, lay_out
@@ -17,6 +20,8 @@ from registry.domain import ModelVersion, Signature, check_name
 
 _VERSION_DIR = 1
 """The only version directory of a model that is laid out here: its name says which bytes it is."""
+
+_OR_FILE = "register a file with --onnx"
 
 _DIGEST_CHARS = 12
 """Characters of the digest in a served name: 48 bits tell the versions of one model apart."""
@@ -46,6 +51,8 @@ class LaidOutFile:
     """The name by which Triton serves it."""
     path: Path
     """The copy that is served."""
+    fresh: bool
+    """Whether it was not there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,21 @@ def lay_out_file(name: str, onnx: Path, local: LocalSettings) -> LaidOutFile:
     digest = file_digest(onnx)
     model = served_name(name, digest)
     env_dir, repository = local.triton_env_dir, local.repository_dir
+    fresh = not (repository / model).exists()
     folder = lay_out(repository, model, onnx, version=_VERSION_DIR, env_dir=env_dir)
     path = (folder / str(_VERSION_DIR) / "model.onnx").resolve()
-    return LaidOutFile(name, digest, model, path)
+    return LaidOutFile(name, digest, model, path, fresh)
+
+
+@contextmanager
+def kept_if_registered(file: LaidOutFile) -> Iterator[None]:
+    """Take a fresh file away again when the block, which registers it, fails."""
+    try:
+        yield
+    except BaseException:
+        if file.fresh:
+            shutil.rmtree(file.path.parents[1], ignore_errors=True)
+        raise
 
 
 def register_file(
@@ -140,9 +159,10 @@ def register_served(
 ) -> ModelVersion:
     """Register a model that the servers already serve, by what they say of it.
 
-    Raises `InvalidName`, `InferenceError` or `RegistryError`.
+    Raises `InvalidName`, `StackError`, `InferenceError` or `RegistryError`.
     """
     check_name(name, "model")
+    check_triton(urls, every=True, otherwise=_OR_FILE)
     served = asyncio.run(_ask(urls, model, version, settings=settings, load=False))
     return catalog.register(
         name,

@@ -11,7 +11,7 @@ from cli import report_view
 from cli.catalog import opened_catalog
 from cli.interrupts import finishing, telling
 from cli.progress import shown
-from cli.servers import missing_servers, servers
+from cli.servers import check_here, missing_servers, servers
 from cli.settings import LocalSettings
 from flows.planning import JobPlan, plan_ahead
 from flows.progress import Snapshot, observed_by
@@ -47,9 +47,10 @@ def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
             return told
     report: JobReport | None = None
     try:
-        models = [model.served_name]
-        with _given_up(plan), finishing() as begin, started(console, local, models=models):
-            report = run_job(job, console, at_publication=begin)
+        with _given_up(plan), finishing() as begin:
+            check_here(model, local)
+            with started(console, local, models=[model.served_name]):
+                report = run_job(job, console, at_publication=begin)
     except KeyboardInterrupt:
         if report is None:
             raise

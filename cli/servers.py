@@ -7,9 +7,11 @@ from contextlib import ExitStack, contextmanager
 
 from cli.configured import check_prefect, check_triton
 from cli.settings import LocalSettings
+from cli.stack.errors import ModelFileGone
 from cli.stack.prefect_server import LocalPrefect
 from cli.stack.triton import LocalTriton
 from inference.settings import InferenceSettings
+from registry.domain import ModelVersion
 
 
 @contextmanager
@@ -51,6 +53,16 @@ def servers(local: LocalSettings, *, models: Sequence[str]) -> Iterator[tuple[st
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def check_here(model: ModelVersion, local: LocalSettings) -> None:
+    """Raise `ModelFileGone` unless a server that is started here would find the model."""
+    if "Triton" not in missing_servers():
+        return
+    folder = local.repository_dir.absolute() / model.served_name / model.served_version
+    served = folder if model.artifact is None else folder / "model.onnx"
+    if not served.exists():
+        raise ModelFileGone(str(model), served)
 
 
 def missing_servers() -> list[str]:

@@ -6,6 +6,7 @@ StackError
 ├── ServerEnded       the server ended before it was ready
 ├── ServerNotReady    the server did not become ready in time
 ├── SetUpMissing      an environment that `make` builds is not there
+├── ModelFileGone     a registered model does not lie where a server would look for it
 ├── NothingToServe    no model lies where a server would look for it
 ├── NothingBefore     an alias was never anywhere else
 ├── WrongAddress      a setting holds something else than a server's address
@@ -62,6 +63,19 @@ class ServerNotReady(StackError):
 
 class SetUpMissing(StackError):
     """An environment that `make` builds is not there."""
+
+
+class ModelFileGone(StackError):
+    """A registered model does not lie where a server would look for it."""
+
+    def __init__(self, model: str, place: Path) -> None:
+        super().__init__(
+            f"{model} is registered, but nothing lies at {place}: register its file again with "
+            f"`nightshift models register {model.partition('@')[0]} --onnx FILE`, or name servers "
+            "that have it with NIGHTSHIFT_TRITON_URLS"
+        )
+        self.place = place
+        """What is not there."""
 
 
 class NothingToServe(StackError):

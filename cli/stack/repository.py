@@ -111,7 +111,11 @@ def _refusal(onnx: Path, words: str) -> str:
     """Say in plain words why onnxruntime does not load a file."""
     if any(sign in words for sign in _NOT_ONNX):
         return f"{onnx} is not a whole ONNX file: check the path, or export the model again"
-    return f"onnxruntime cannot load {onnx}: {_NOISE.sub('', words)}"
+    told = _NOISE.sub("", words).strip().rstrip(".")
+    return (
+        f"onnxruntime cannot load {onnx}: {told}: export the model again, with standard operators "
+        "and an opset that it knows"
+    )
 
 
 def model_config(model: str, description: dict[str, Any], serving: Serving) -> str:

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.registration import Notes, lay_out_file, register_file, register_served, served_name
+from cli.registration import (
+    Notes,
+    kept_if_registered,
+    lay_out_file,
+    register_file,
+    register_served,
+    served_name,
+)
 from cli.settings import LocalSettings
+from cli.stack.errors import NotAnswering
 from cli.stack.triton import LocalTriton
 from inference.errors import InferenceError, SignatureMismatch
 from inference.settings import InferenceSettings
@@ -35,15 +43,39 @@ def test_a_file_that_the_servers_cannot_see_is_refused(
     catalog = Catalog(MemoryStore())
     local = LocalSettings(data_dir=tmp_path, triton_env=triton_env)
     onnx = linear(tmp_path / "model.onnx")
-    with pytest.raises(InferenceError, match="sums"):
+    file = lay_out_file("sums", onnx, local)
+    with pytest.raises(InferenceError, match="sums"), kept_if_registered(file):
         register_file(
-            catalog,
-            lay_out_file("sums", onnx, local),
-            urls=(triton.grpc_url,),
+            catalog, file, urls=(triton.grpc_url,), notes=NOTES, settings=InferenceSettings()
+        )
+    assert catalog.models().items == ()
+    assert list(local.repository_dir.iterdir()) == [], "the file is taken away again"
+
+
+@pytest.mark.triton
+def test_a_file_that_was_there_before_is_kept(triton_env: Path, tmp_path: Path) -> None:
+    """A version that is registered already may serve it."""
+    local = LocalSettings(data_dir=tmp_path, triton_env=triton_env)
+    onnx = linear(tmp_path / "model.onnx")
+    before = lay_out_file("sums", onnx, local)
+    again = lay_out_file("sums", onnx, local)
+    with pytest.raises(ValueError, match="mine"), kept_if_registered(again):
+        raise ValueError("mine")
+    assert before.path.exists()
+
+
+def test_servers_that_do_not_answer_are_told() -> None:
+    """With what else one could do, before anything is asked."""
+    with pytest.raises(NotAnswering, match="or register a file with --onnx"):
+        register_served(
+            Catalog(MemoryStore()),
+            "lines",
+            model="linear",
+            version="1",
+            urls=("127.0.0.1:9",),
             notes=NOTES,
             settings=InferenceSettings(),
         )
-    assert catalog.models().items == ()
 
 
 @pytest.mark.triton

@@ -186,6 +186,7 @@ def test_mistakes_are_told_before_a_server_is_started(
     (workplace.folder / "empty").mkdir()
     monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS")
     monkeypatch.setenv("NIGHTSHIFT_TRITON_ENV", str(workplace.folder / "nothing"))
+    monkeypatch.setenv("NIGHTSHIFT_MODEL_REPOSITORY", str(MODELS))
     (workplace.folder / "file").write_text("in the way")
     numbers(workplace.folder / "mine/table.parquet", [1.0])
     numbers(workplace.folder / "half/a.parquet", [1.0])
@@ -194,6 +195,20 @@ def test_mistakes_are_told_before_a_server_is_started(
     of_text(workplace.folder / "mixed/b.parquet")
     fails_in_one_line(workplace, score(*more), [words])
     assert workplace.keys() == set(), "the output is free for another job"
+
+
+def test_a_model_whose_file_is_gone(
+    workplace: Workplace, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is started here would not find it: that is told instead of Triton's words."""
+    workplace.numbers(files=1)
+    monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS")
+    fails_in_one_line(
+        workplace,
+        score(),
+        ["doubling@1", ".nightshift/models/faulty/1", "nightshift models register doubling"],
+    )
+    assert workplace.keys() == set()
 
 
 def test_a_published_job_needs_no_server(

@@ -135,14 +135,14 @@ def test_names_a_file_that_is_not_onnx(tmp_path: Path, triton_env: Path, content
     ("change", "words"),
     [
         ({"ir_version": 99}, r"Unsupported model IR version: 99, max supported IR version: \d+"),
-        ({"opset": 99}, r"ONNX Runtime only \*guarantees\* support for models .* opset \d+\."),
+        ({"opset": 99}, r"ONNX Runtime only \*guarantees\* support for models .* opset \d+"),
         ({"operator": "Nope"}, r"This is an invalid model\. .* No Op registered for Nope with .*"),
     ],
 )
 def test_says_what_onnxruntime_lacks(
     tmp_path: Path, triton_env: Path, change: dict[str, Any], words: str
 ) -> None:
-    """In its own words, without the places in its source."""
+    """In its own words, without the places in its source, with the remedy."""
     newer = onnx_files.linear(tmp_path / "newer.onnx")
     model = load_model(newer)
     model.ir_version = change.get("ir_version", model.ir_version)
@@ -151,7 +151,9 @@ def test_says_what_onnxruntime_lacks(
     save_model(model, newer)
     with pytest.raises(ModelNotServable) as caught:
         describe(newer, triton_env)
-    assert re.fullmatch(rf"onnxruntime cannot load {newer}: {words}", str(caught.value))
+    remedy = "export the model again, with standard operators and an opset that it knows"
+    told = rf"onnxruntime cannot load {newer}: {words}: {remedy}"
+    assert re.fullmatch(told, str(caught.value))
 
 
 def test_names_a_file_that_is_not_there(tmp_path: Path, triton_env: Path) -> None:
