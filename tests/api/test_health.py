@@ -54,7 +54,7 @@ async def test_a_killed_server_is_named(open_api: OpenApi, triton_factory: Trito
     async with open_api(triton.grpc_url) as api:
         assert (await api.get("/health/ready")).status_code == 200
         os.kill(triton.pid, signal.SIGKILL)
-        reason = f"no server of the pool is live: {triton.grpc_url}"
+        reason = f"no server of the pool is live: {triton.grpc_url.removeprefix('grpc://')}"
         not_ready(await api.get("/health/ready"), {"triton": reason})
         assert (await api.get("/health/live")).status_code == 200
 
