@@ -76,6 +76,7 @@ def plan_ahead(
         return _planned(job, model, dataset, files=files, s3=s3, now=now)
     _mapping(job, model, dataset)
     probe = output.probe()
+    output.clear_scratch()
     if not probe.writable:
         raise OutputNotWritable(output.uri, probe.detail)
     return None
@@ -105,8 +106,8 @@ def plan_job(
 ) -> JobPlan:
     """Read the footers, check the columns against the signature, claim the output, cut shards.
 
-    Blocks. Nothing is written but the claim. Raises a `ShardError` of the input or the output, or
-    a `MappingError`.
+    Blocks. Nothing is written but the claim, and damaged parts of a published output are removed.
+    Raises a `ShardError` of the input or the output, or a `MappingError`.
     """
     dataset = open_dataset(job.input, s3, files)
     return _planned(job, model, dataset, files=files, s3=s3, now=now)

@@ -33,15 +33,19 @@ def publish_job(
         return plan.claim.published
     records = [*plan.committed.values(), *(done.record for done in scored)]
     merged = merge_profiles(record.provenance.outputs for record in records)
-    return publish(
-        plan.output,
-        plan.fingerprint,
-        plan.shards,
-        plan.claim,
-        replace=job.replace,
-        lineage=lineage_of(job) | {"bounded_by": asdict(bound) if bound else None},
-        outputs={name: profile.to_json() for name, profile in merged.items()},
-        timings=timings,
-        now=now,
-        threads=threads,
-    )
+    try:
+        return publish(
+            plan.output,
+            plan.fingerprint,
+            plan.shards,
+            plan.claim,
+            replace=job.replace,
+            lineage=lineage_of(job) | {"bounded_by": asdict(bound) if bound else None},
+            outputs={name: profile.to_json() for name, profile in merged.items()},
+            timings=timings,
+            now=now,
+            threads=threads,
+        )
+    except BaseException:
+        plan.output.clear_scratch()
+        raise

@@ -90,9 +90,9 @@ def claim_output(
     wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
     try:
         return _claim(store, wanted, replace=replace)
-    except BaseException:
+    finally:
+        # Nobody may score after this: a look ahead, or a job that is refused.
         store.clear_scratch()
-        raise
 
 
 def _claim(store: ObjectStore, wanted: JobRecord, *, replace: bool) -> Claim:

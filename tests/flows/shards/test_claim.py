@@ -281,6 +281,9 @@ def test_a_claim_that_fails_leaves_nothing(lake: Path, tmp_path: Path, scratch: 
     store = open_store(str(tmp_path / "new/deep/out"), S3Settings())
     job = Job(dataset_at(lake), store, scratch)
     job.claim()
+    assert [path.name for path in (tmp_path / "new/deep/out").iterdir()] == [
+        job_key(job.fingerprint)
+    ]
     store.scratch_folder()
     assert withdraw_claim(store, job.fingerprint)
     assert not (tmp_path / "new").exists()
