@@ -113,7 +113,7 @@ class Pool:
             while True:
                 began = self._clock()
                 try:
-                    return await self._follow(request, began + limit_s)
+                    return await self._follow(request, limit_s, strict=deadline_s is not None)
                 except (NoPlace, ServerOverloaded, ServerSlow) as error:
                     in_turn = self._clock() < began + limit_s or not _waits(error, request)
                     alone = not self._attempts.answered_since(began)
@@ -186,8 +186,13 @@ class Pool:
         if isinstance(ended, Exception):
             raise ended
 
-    async def _follow(self, request: InferRequest, deadline: float) -> InferAnswer:
-        """Try until there is an answer, or the course of the tries says to raise."""
+    async def _follow(self, request: InferRequest, limit_s: float, *, strict: bool) -> InferAnswer:
+        """Try until there is an answer, or the course of the tries says to raise.
+
+        The wait for the first place counts toward the limit only when that is `strict`: who has
+        waited for long must not be given up on sooner.
+        """
+        deadline = self._clock() + limit_s
         course = Course(self._settings.max_attempts, request.rows)
         avoid: set[int] = set()
         faulted: set[int] = set()
@@ -196,6 +201,8 @@ class Pool:
         while True:
             async with self._turn(step, deadline, error):
                 ticket = await self._placement.find(request, avoid, deadline, error)
+                if error is None and not strict:
+                    deadline = self._clock() + limit_s
                 outcome = await self._attempts.make(ticket, request, deadline)
             if isinstance(outcome, InferAnswer):
                 self._attempts.blame(faulted - {ticket.server})

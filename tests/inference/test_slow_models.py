@@ -80,7 +80,7 @@ def check(sizes: Sequence[int], answers: Sequence[RowsAnswer]) -> None:
         assert np.array_equal(scored, np.arange(1, size + 1, dtype=np.float32) * 2)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     row_s=st.floats(-6, -0.4).map(lambda exponent: 10.0**exponent),
     request_s=st.sampled_from([0.0, 0.003, 1.0]),
@@ -104,7 +104,7 @@ def test_no_answer_of_a_healthy_model_is_late_whatever_its_pace(
     assert (health.failures, health.overloads) == (0, 0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(
     row_s=st.floats(-4, 0).map(lambda exponent: 10.0**exponent),
     slower=st.sampled_from([1.0, 10.0, 30.0]),
