@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from api import bodies, health, problems
+from api import bodies, docs_page, health, problems
 from api.dependencies import open_dependencies
 from api.faults import Faults
 from api.gateway import demo, exposition
@@ -28,7 +28,7 @@ from api.settings import Settings
 
 WATCHED_PATHS = ("/health/", exposition.PATH)
 """What watches the process: answered without a token, however busy it is. `/` ends a prefix."""
-OPEN_PATHS = (*WATCHED_PATHS, "/docs", "/openapi.json", demo.PATH)
+OPEN_PATHS = (*WATCHED_PATHS, "/docs", "/docs/", "/openapi.json", demo.PATH)
 """What is answered without a token; every other path needs one."""
 
 
@@ -57,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
             Refused: problems.of_refused,
             RequestValidationError: bodies.of_invalid_request,
         },
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exposition = Exposition(
         gateway.metrics, token.get_secret_value() if token is not None else None
     )
+    app.include_router(docs_page.router)
     app.include_router(health.router)
     app.include_router(exposition.router)
     include_management(app)

@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import api_load
 from benchmarks.results import replace_file
@@ -29,7 +30,7 @@ _READS = 300
 _SIGNATURE = Signature(
     (TensorSpec("X", "FP32", (-1, 3)),), (TensorSpec("label", "INT64", (-1, 1)),), 65_536
 )
-_DRAFT = {
+_DRAFT: dict[str, Any] = {
     "signature": _SIGNATURE,
     "digest": f"sha256:{1:064x}",
     "served_name": "churn",
