@@ -77,8 +77,14 @@ async def _ask(port: int, asked: bytes, end: float) -> int:
 
 def _token() -> str:
     expected = TokenSettings(environment="production").expected
-    claims = {"subject": "bench", "scopes": ALL_SCOPES, "expected": expected}
-    return make_token(_SECRET.encode(), **claims, now=time.time(), lifetime_s=3600)
+    return make_token(
+        _SECRET.encode(),
+        subject="bench",
+        scopes=ALL_SCOPES,
+        expected=expected,
+        now=time.time(),
+        lifetime_s=3600,
+    )
 
 
 def _api(

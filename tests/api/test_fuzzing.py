@@ -64,7 +64,7 @@ def test_nothing_that_is_asked_is_a_fault(
 
 def _asked(url: str, seconds: int, chaos: Chaos, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run all phases, each as long as the time for all allows."""
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).with_name("schemathesis"),
         f"--config-file={CONFIG}",
         "run",
