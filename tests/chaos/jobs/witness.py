@@ -1,6 +1,7 @@
 """Give orders to the model `witness`, and read what it noted."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 MODEL = "witness"
 MODELS = Path(__file__).parent / "models"
+_LONGER_THAN_A_LINE = 1000
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,18 @@ class Witness:
         draft.replace(self._orders)
 
     def mark(self) -> int:
-        """Where the journal ends now."""
-        return self._journal.stat().st_size
+        """Where the journal's last whole line ends now: a reader may see the half of a write."""
+        with self._journal.open("rb") as journal:
+            start = max(0, journal.seek(0, os.SEEK_END) - _LONGER_THAN_A_LINE)
+            journal.seek(start)
+            return start + journal.read().rfind(b"\n") + 1
 
     def noted(self, start: int = 0, stop: int | None = None) -> list[Noted]:
         """Return the requests between two marks."""
+        end = self.mark() if stop is None else stop
         with self._journal.open("rb") as journal:
             journal.seek(start)
-            data = journal.read() if stop is None else journal.read(stop - start)
+            data = journal.read(end - start)
         return [_noted(line) for line in data.decode().splitlines()]
 
 
