@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from starlette.datastructures import Headers
@@ -41,6 +42,7 @@ class Clients:
         return any(address in network for network in self._trusted)
 
 
+@lru_cache(maxsize=4096)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     """Return the address in `text`, which may have a port; an IPv4 one may be written as IPv6."""
     if text.startswith("["):
@@ -55,6 +57,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
+@lru_cache(maxsize=4096)
 def _named(address: IPv4Address | IPv6Address) -> str:
     if isinstance(address, IPv4Address) or address.is_loopback:
         return str(address)
