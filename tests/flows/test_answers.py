@@ -8,6 +8,7 @@ import pytest
 from cli.stack.triton import LocalTriton
 from flows.scoring import score_shard
 from flows.settings import ScoringSettings
+from flows.shards.settings import ShardSettings
 from inference.breaker import State
 from inference.errors import TransientError
 from inference.jobs import BatchJob
@@ -37,9 +38,12 @@ async def test_a_slow_model_is_asked_for_what_it_can_answer_in_time(
 ) -> None:
     """Ten milliseconds a row: the microbatch of 600 takes three times what is waited for."""
     source = numbers(tmp_path / "in" / "a.parquet", [SLOW] * 600).parent
-    scoring = ScoringSettings(shards_in_flight=1)
     async with open_bench(
-        triton.grpc_url, scoring=scoring, attempt_timeout_s=2.0, request_deadline_s=8.0
+        triton.grpc_url,
+        scoring=ScoringSettings(shards_in_flight=1),
+        files=ShardSettings(),
+        attempt_timeout_s=2.0,
+        request_deadline_s=8.0,
     ) as bench:
         scored = await bench.run(DOUBLING, source, tmp_path / "out")
         assert bench.pool.health().servers[0].breaker is State.CLOSED
