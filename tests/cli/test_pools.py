@@ -53,7 +53,7 @@ def test_a_version_goes_live_through_the_api(
     assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
     assert refused.stderr.endswith("in development to what `nightshift token` prints\n")
     monkeypatch.setenv("NIGHTSHIFT_API_TOKEN", command("token").stdout.strip())
-    for columns in ("x=a", "x=b"):
+    for columns in ("features=a", "features=b"):
         words = ("models", "register", "linear", "--served-name", "linear")
         made = command(*words, "--columns", columns, "--alias", "champion", "--why", columns)
         assert made.exit_code == 0, made.stderr
@@ -62,8 +62,8 @@ def test_a_version_goes_live_through_the_api(
     shown = json.loads(command("models", "show", "linear", "--json").stdout)
     assert [(move["to_version"], move["by"], move["why"]) for move in shown["moves"]] == [
         (1, "demo", "b was wrong"),
-        (2, "demo", "x=b"),
-        (1, "demo", "x=a"),
+        (2, "demo", "features=b"),
+        (1, "demo", "features=a"),
     ]
     loaded = command("pools", "load", "default", "linear@champion")
     address = triton.grpc_url.removeprefix("grpc://")
