@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -22,6 +23,8 @@ _REMEDIES = {
     errno.EROFS: "choose a place that can be written to",
 }
 """What a person can do about what the operating system says."""
+_FIELD = re.compile(r" \(the job's \w+\)")
+"""Tells callers of the API which field an option of the command line stands for."""
 
 
 def failure_words(error: BaseException) -> str | None:
@@ -38,7 +41,8 @@ def failure_words(error: BaseException) -> str | None:
         return _unreadable_words(found)
     if isinstance(found, OSError):
         return None if found.errno == errno.EPIPE else _system_words(found)
-    return (" ".join(str(found).split()) or type(found).__name__) + _where(found)
+    told = _FIELD.sub("", " ".join(str(found).split())) or type(found).__name__
+    return told + _where(found)
 
 
 def _where(error: BaseException) -> str:

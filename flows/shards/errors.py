@@ -56,8 +56,8 @@ class NoSuchInput(InputError):
     """There is nothing at the address of the dataset."""
 
     def __init__(self, uri: str) -> None:
-        remote = ", and that the credentials may list it" if "://" in uri else ""
-        super().__init__(f"no such input: {uri}: check the address{remote}")
+        remote = "check the address, and that the credentials may list it"
+        super().__init__(f"no such input: {uri}: {remote if '://' in uri else 'check the path'}")
         self.uri = uri
         """What was asked for."""
 
@@ -68,7 +68,7 @@ class EmptyDataset(InputError):
     def __init__(self, uri: str) -> None:
         super().__init__(
             f"empty dataset: {uri} holds no Parquet file (names that begin with '_' or '.' are "
-            "skipped): write the data first, or check the address"
+            "skipped): write the data first, or name another place"
         )
         self.uri = uri
         """What was asked for."""

@@ -136,7 +136,8 @@ def probe_store(store: ObjectStore) -> StoreProbe:
         overwritten = store.put_if_absent(key, b"second")
         store.delete(key)
     except NoSuchObject:
-        return StoreProbe(False, False, "there is no such bucket")
+        what = "there is no such bucket" if "://" in store.uri else "no folder can be made there"
+        return StoreProbe(False, False, what)
     except (StoreDenied, StoreUnavailable) as error:
         return StoreProbe(False, False, error.detail)
     return StoreProbe(writable=True, conditional_writes=not overwritten)

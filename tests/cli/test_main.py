@@ -61,6 +61,7 @@ def expected_failures() -> Iterator[tuple[BaseException, str]]:
     yield ServerUnreachable("no server\n  at x: start it"), "no server at x: start it"
     yield JobError("the job is odd"), "the job is odd"
     yield JobError(), "JobError"
+    yield JobError("give --keep (the job's keep), or mend it"), "give --keep, or mend it\n"
     yield caught(check_name, "a/b", "model"), "model name 'a/b' is not allowed: use 1 to 128"
     yield (
         OSError(errno.ENOSPC, "No space left on device", "x"),

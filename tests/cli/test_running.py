@@ -114,7 +114,7 @@ def emptied(path: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "no dataset in the folder": (emptied, ["empty dataset", "lake", "check the address"]),
+    "no dataset in the folder": (emptied, ["empty dataset", "lake", "name another place"]),
     "not Parquet": (
         lambda path: path.write_text("id,x\n1,2\n"),
         ["not a Parquet file", "a.parquet", "move it out"],
@@ -146,7 +146,7 @@ def test_files_that_disagree(workplace: Workplace, score: Score) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--input", "nowhere"], ["no such input", "nowhere", "check the address"]),
+        (["--input", "nowhere"], ["no such input", "nowhere", "check the path"]),
         (["--input", "gs://x/y"], ["gs://x/y", "s3://bucket/prefix"]),
         (["--model", "flight@champion"], ["unknown model 'flight'", "nightshift models register"]),
         (["--model", "doubling@best"], ["'best'", "champion", "nightshift models alias"]),

@@ -161,7 +161,7 @@ def test_columns_that_do_not_fit(
 @LOOKS
 def test_no_dataset(tmp_path: Path, look: Look) -> None:
     """Nothing there, and nothing in there, are two things."""
-    with pytest.raises(NoSuchInput, match=r"lake: check the address"):
+    with pytest.raises(NoSuchInput, match=r"lake: check the path"):
         look(tmp_path)
     (tmp_path / "lake/_temporary").mkdir(parents=True)
     (tmp_path / "lake/_temporary/a.parquet").write_bytes(b"PAR1")
