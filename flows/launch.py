@@ -12,6 +12,8 @@ from flows.errors import PrefectAway
 from flows.report_data import JobReport
 from inference.jobs import BatchJob
 
+_UNREACHED = "Failed to reach API"
+"""What Prefect's engine says before the first of its requests was answered."""
 _DRAIN_S = 10.0
 """Longest wait for Prefect's server to take the last events, which takes milliseconds."""
 
@@ -27,6 +29,11 @@ def run_here(job: BatchJob) -> JobReport:
     except httpx.TransportError as error:
         url = get_current_settings().api.url or "its address"
         raise PrefectAway(url, str(error) or type(error).__name__) from error
+    except RuntimeError as error:
+        if not str(error).startswith(_UNREACHED):
+            raise
+        url = get_current_settings().api.url or "its address"
+        raise PrefectAway(url, "it was never reached") from error
 
 
 async def _run(job: BatchJob) -> JobReport:

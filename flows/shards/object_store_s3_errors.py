@@ -17,6 +17,7 @@ from flows.shards.errors import NoSuchObject, ShardError, StoreDenied, StoreUnav
 S3_FAILURES = (OSError, BotoCoreError, ClientError, *S3_RETRYABLE_ERRORS)
 """What s3fs raises for anything that goes wrong between here and the store."""
 
+_KEYS = "NIGHTSHIFT_S3_ACCESS_KEY and NIGHTSHIFT_S3_SECRET_KEY, or those of AWS's own tools"
 _NO_IDENTITY = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
 _TRANSIENT = frozenset({408, 409, 425, 429})
 
@@ -58,7 +59,7 @@ def _as_store_error(uri: str, error: Exception) -> ShardError:
     if status == 404 and code != "NoSuchUpload":
         return NoSuchObject(uri)
     if isinstance(error, _NO_IDENTITY):
-        return StoreDenied(uri, str(error))
+        return StoreDenied(uri, f"{error}: set {_KEYS}")
     if status is not None and 400 <= status < 500 and status not in _TRANSIENT | {404}:
         return StoreDenied(uri, f"{code}: {error}")
     return StoreUnavailable(uri, str(error) or type(error).__name__)
