@@ -65,7 +65,9 @@ def show_model(view: ModelView) -> None:
     """Print a model's versions, what the newest takes and gives, and its aliases' history."""
     console = Console()
     console.print(Text(view.model.name, style="bold"), Text(view.model.description))
-    table = _table("version", "aliases", "digest", "served as", "registered (UTC)", "by")
+    table = _table(
+        "version", "aliases", "digest", "served as", "registered (UTC)", "by", "description"
+    )
     for version in view.versions:
         here = [alias.name for alias in view.aliases if alias.version == version.version]
         served = f"{version.served_name}/{version.served_version}"
@@ -77,6 +79,7 @@ def show_model(view: ModelView) -> None:
             served,
             _minute(version.created_at),
             version.created_by,
+            version.description,
         )
     console.print(table)
     if view.versions:

@@ -181,14 +181,16 @@ def test_a_served_model_is_registered(
     """What running servers serve is read from their metadata, the version named by it."""
     monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", triton.grpc_url)
     words = ("models", "register", "lines", "--served-name", "linear", "--served-version", "1")
-    result = command(*words, "--json")
+    result = command(*words, "--description", "as served", "--json")
     assert result.exit_code == 0, result.stderr
     version = json.loads(result.stdout)
     assert (version["served_name"], version["served_version"]) == ("linear", "1")
     assert version["digest"].startswith("metadata-sha256:")
     assert version["artifact"] is None
     assert json.loads(command(*words, "--json").stdout) == version
-    assert "metadata " in command("models", "show", "lines").stdout
+    shown = command("models", "show", "lines").stdout
+    assert "metadata " in shown
+    assert "as served" in shown
 
 
 @pytest.mark.triton
