@@ -97,7 +97,8 @@ def test_careless_store_keeps_one_whole_part(dataset: Dataset, scratch: Path) ->
     """Where conditions are ignored two racing attempts still leave one whole part of one name."""
     store = Racing(careless=True)
     job = Job(dataset, store, scratch)
-    ours, theirs = job.build(first_shard(job)), job.build(first_shard(job))
+    shard = first_shard(job)
+    ours, theirs = job.build(shard), job.build(shard)
     store.rival = theirs[0]
     done = commit(job, *ours)
     assert isinstance(done, Committed)
@@ -121,7 +122,8 @@ def test_rival_in_the_last_moment(dataset: Dataset, scratch: Path) -> None:
     """A part that appears between our look and our put wins."""
     store = Racing()
     job = Job(dataset, store, scratch)
-    ours, theirs = job.build(first_shard(job)), job.build(first_shard(job))
+    shard = first_shard(job)
+    ours, theirs = job.build(shard), job.build(shard)
     store.rival = theirs[0]
     done = commit(job, *ours)
     assert isinstance(done, Adopted)
