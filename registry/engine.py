@@ -1,6 +1,7 @@
 """Connect to the registry's database."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from registry.settings import RegistrySettings
 
 WRITES = "nightshift_writes"
 """Execution option of a connection whose transactions take SQLite's write lock as they begin."""
+_LOCKED_PAUSE_S = 0.01
+"""Between two tries to switch a new database's journal, which takes another one milliseconds."""
 
 
 def open_engine(settings: RegistrySettings, *, foreign_keys: bool = True) -> Engine:
@@ -110,11 +113,28 @@ def _sqlite(url: URL, settings: RegistrySettings, *, foreign_keys: bool) -> Engi
         connection.isolation_level = None
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _keep_a_log(connection, wait_s=settings.database_busy_timeout_s)
 
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _keep_a_log(connection: sqlite3.Connection, *, wait_s: float) -> None:
+    """Have the database write ahead, which it is switched to once in its life.
+
+    When several connections switch a new one, SQLite tells all but one at once that it is locked,
+    whatever they are ready to wait: each would wait for the other.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOCKED_PAUSE_S)
 
 
 def _begin(connection: Connection) -> None:

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 from registry.catalog import Catalog
 from registry.settings import RegistrySettings
@@ -74,3 +76,22 @@ def test_processes_register_and_move_without_loss(tmp_path: Path) -> None:
     (alias,) = catalog.aliases("flights").items
     assert alias.version == moves[-1].to_version
     store.close()
+
+
+def test_a_new_database_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Who is second to switch its journal waits, where SQLite itself would give up at once."""
+    for number in range(20):
+        settings = RegistrySettings(database_url=f"sqlite:///{tmp_path}/{number}.db")
+        together = Barrier(8)
+
+        def opened(settings: RegistrySettings = settings, together: Barrier = together) -> int:
+            together.wait()
+            store = open_store(settings)
+            try:
+                return len(Catalog(store).models().items)
+            finally:
+                store.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            found = [each.result() for each in [pool.submit(opened) for _ in range(8)]]
+        assert found == [0] * 8
