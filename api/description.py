@@ -43,8 +43,7 @@ def describe(app: FastAPI) -> None:
                 _require_headers(method, operation)
         return schema
 
-    # As FastAPI's own documentation has it: there is no other place to add to the description.
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
 
 
 def _require_headers(method: str, operation: dict[str, Any]) -> None:

@@ -43,7 +43,6 @@ class Faults:
                 title=status.phrase,
                 status=status,
                 instance=scope["path"],
-                # RFC 9457 lets a problem have members of its own; the model takes any.
-                request_id=request_id_of(scope),  # type: ignore[call-arg]
+                request_id=request_id_of(scope),  # type: ignore[call-arg]  # RFC 9457 extension
             )
             await answer(problem)(scope, receive, send)

@@ -52,14 +52,14 @@ async def ready(request: Request, response: Response, needs: Needs) -> Health | 
         response.headers.update(_FRESH)
         return Health(status="ready")
     _log.warning("not ready", **{each.name: each.cause for each in lacking})
+    told = [{"name": each.name, "reason": each.reason} for each in lacking]
     problem = Problem(
         type=NOT_READY,
         title="Not ready",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         detail="; ".join(f"{each.name}: {each.reason}" for each in lacking),
         instance=request.url.path,
-        # RFC 9457 lets a problem have members of its own; the model takes any.
-        missing=[{"name": each.name, "reason": each.reason} for each in lacking],  # type: ignore[call-arg]
+        missing=told,  # type: ignore[call-arg]  # RFC 9457 extension
     )
     return answer(problem, {**_FRESH, "Retry-After": str(_RETRY_AFTER_S)})
 

@@ -118,8 +118,9 @@ class _Server(uvicorn.Server):
             WeakKeyDictionary()
         )
 
-    # uvicorn's is typed as a generator's context manager, of which it only enters and leaves it.
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+    def capture_signals(  # type: ignore[override]  # theirs is a generator, only entered and left
+        self,
+    ) -> contextlib.AbstractContextManager[None]:
         """End like any coroutine, where uvicorn would raise the signal anew before we closed."""
         return contextlib.nullcontext()
 

@@ -52,8 +52,7 @@ class Edge(TyperGroup):
             sys.exit(error.exit_code)
         sys.exit(status if isinstance(status, int) else 0)
 
-    # Typer's own context class is private; the public one is its subclass.
-    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # theirs is private
         """Run the command."""
         _warn_of_unknown_variables()
         try:

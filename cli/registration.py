@@ -185,8 +185,7 @@ async def _ask(
                 group.create_task(_ask_one(url, model, version, settings=settings, load=load))
                 for url in urls
             ]
-    except ExceptionGroup as failed:
-        # One server that cannot answer is reason enough; the others are not asked to the end.
+    except ExceptionGroup as failed:  # one server that cannot answer is reason enough
         raise failed.exceptions[0] from failed
     first, *others = [task.result() for task in asked]
     for url, other in zip(urls[1:], others, strict=True):

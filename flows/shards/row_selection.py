@@ -8,7 +8,7 @@ def filter_rows(column: pa.Array, mask: np.ndarray) -> pa.Array:
     """Return the rows of a column where `mask` (bool[n]) is set."""
     try:
         return column.filter(pa.array(mask))
-    except pa.ArrowNotImplementedError:
+    except pa.ArrowNotImplementedError:  # view types, and what holds them
         return _select(column, np.flatnonzero(mask))
 
 
@@ -16,7 +16,7 @@ def take_rows(column: pa.Array, rows: np.ndarray) -> pa.Array:
     """Return the rows of a column at the positions `rows`, in their order."""
     try:
         return column.take(pa.array(rows))
-    except pa.ArrowNotImplementedError:
+    except pa.ArrowNotImplementedError:  # view types, and what holds them
         return _select(column, rows)
 
 
