@@ -40,6 +40,7 @@ def demo() -> None:
 
 
 def _demo(console: "Console", local: "LocalSettings") -> None:
+    from cli import report_view
     from cli.interrupts import finishing
     from cli.running import run_job, started
     from inference.jobs import BatchJob
@@ -59,7 +60,8 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
                 max_quarantined_fraction=MAX_QUARANTINED,
                 replace=True,
             )
-            report = run_job(job, console, at_publication=begin)
+            report, elapsed_s = run_job(job, console, at_publication=begin)
+            report_view.show(report, console, elapsed_s=elapsed_s)
     _say(console, _checked(lake / "scores", trained, rows=report.rows_ok))
     _say(console, _NEXT.format(scores=lake / "scores"))
 

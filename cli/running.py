@@ -50,7 +50,8 @@ def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
         with _given_up(plan), finishing() as begin:
             check_here(model, local)
             with started(console, local, models=[model.served_name]):
-                report = run_job(job, console, at_publication=begin)
+                report, elapsed_s = run_job(job, console, at_publication=begin)
+                report_view.show(report, console, elapsed_s=elapsed_s)
     except KeyboardInterrupt:
         if report is None:
             raise
@@ -86,11 +87,12 @@ def started(
 
 def run_job(
     job: BatchJob, console: Console, *, at_publication: Callable[[], None] = lambda: None
-) -> JobReport:
-    """Score the dataset in this process and show what happened; the environment names the servers.
+) -> tuple[JobReport, float]:
+    """Score the dataset in this process, showing how far it is; the environment names the servers.
 
-    `at_publication` is called when all is scored and is about to be published. The time shown is
-    that of the whole flow run, with what Prefect does before and after it.
+    `at_publication` is called when all is scored and is about to be published. Gives the report,
+    for `report_view.show`, with the seconds that the whole flow run took: what Prefect does before
+    and after scoring counts.
     """
     # Imports Prefect, which reads the environment then.
     from flows.launch import run_here
@@ -110,8 +112,7 @@ def run_job(
 
         with observed_by(observe):
             report = run_here(job)
-    report_view.show(report, console, elapsed_s=time.monotonic() - began)
-    return report
+    return report, time.monotonic() - began
 
 
 def _resolved(job: BatchJob) -> ModelVersion:

@@ -1,5 +1,6 @@
 """Check `nightshift score` from the words typed to the lines printed."""
 
+import io
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from cli.running import score_with_servers
+from cli.settings import LocalSettings
 from cli.stack.prefect_server import LocalPrefect
 from cli.stack.triton import LocalTriton
 from flows.launch import run_here
@@ -387,6 +390,28 @@ def test_ctrl_c_at_the_end(
     assert eventually(lambda: processes_of(workplace.folder) == [], within_s=15)
     assert workplace.is_published()
     assert workplace.scores() == expected
+
+
+class Pressing(io.StringIO):
+    """A terminal at which Ctrl-C is pressed twice as soon as the report's address is read."""
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if "_report.html" in text:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return written
+
+
+def test_ctrl_c_while_the_report_is_told(
+    workplace: Workplace, prefect_api: LocalPrefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job has ended well, and the command says so."""
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api.api_url)
+    workplace.numbers(files=1)
+    monkeypatch.setattr(sys, "stdout", Pressing())
+    report = score_with_servers(workplace.job(model="doubling@1"), LocalSettings())
+    assert (report.rows_ok, workplace.is_published()) == (100, True)
 
 
 @pytest.mark.slow
