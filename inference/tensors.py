@@ -12,6 +12,7 @@ from registry.domain import Signature, TensorSpec
 
 Array = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
+Parameter = bool | int | float | str
 
 _BYTES_LENGTH_PREFIX = 4
 
@@ -57,6 +58,32 @@ class SharedBuffer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RawTensor:
+    """A tensor as it travels: neither read nor copied on its way through."""
+
+    name: str
+    """The input's or output's name."""
+    datatype: str
+    """Open Inference Protocol datatype."""
+    shape: tuple[int, ...]
+    """Every dimension, none of them negative."""
+    content: bytes | memoryview
+    """Little-endian, row-major, unpadded; an element of BYTES is its length, UINT32, then itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawTensor:
+    """A tensor as it travels, undecoded."""
+
+    datatype: str
+    """Open Inference Protocol datatype."""
+    shape: tuple[int, ...]
+    """Every dimension, none of them negative."""
+    content: bytes | bytearray | memoryview
+    """Little-endian, row-major, unpadded; BYTES elements each after a uint32 with their length."""
+
+
+@dataclass(frozen=True, slots=True)
 class InferRequest:
     """One microbatch or online request, ready to be sent."""
 
@@ -78,6 +105,13 @@ class InferRequest:
     """Datatypes of inputs whose dtype does not tell: `BF16` for float32 arrays."""
     buffer: SharedBuffer | None = None
     """Memory in which inputs may lie; a server that has it mapped reads them there."""
+    raw: tuple[RawTensor, ...] = ()
+    """Inputs in their wire form, instead of `inputs`; such a request is not cut into pieces, and
+    its answer is in wire form as well."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """What the model itself is told besides, by names that the protocol does not reserve."""
+    queue_timeout_us: int = 0
+    """Longest time in Triton's queue, in microseconds; 0 is the model's default."""
 
     def rows_between(self, start: int, stop: int) -> "InferRequest":
         """Return the request for rows `start` up to `stop` (not included), without copying."""
@@ -104,6 +138,12 @@ class InferAnswer:
     """Arrays by output name, unchecked against any signature; they may be read-only."""
     server: str
     """The server that answered, by its address."""
+    raw: tuple[RawTensor, ...] = ()
+    """The outputs in their wire form, instead of `outputs`, where the request was so."""
+    version: str = ""
+    """The version directory that answered."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """What the model told besides."""
 
 
 def numpy_dtype(datatype: str) -> np.dtype[np.generic]:

@@ -1,0 +1,1 @@
+"""Answer single requests from the pools that score the datasets."""
