@@ -68,19 +68,7 @@ class RawTensor:
     shape: tuple[int, ...]
     """Every dimension, none of them negative."""
     content: bytes | memoryview
-    """Little-endian, row-major, unpadded; an element of BYTES is its length, UINT32, then itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class RawTensor:
-    """A tensor as it travels, undecoded."""
-
-    datatype: str
-    """Open Inference Protocol datatype."""
-    shape: tuple[int, ...]
-    """Every dimension, none of them negative."""
-    content: bytes | bytearray | memoryview
-    """Little-endian, row-major, unpadded; BYTES elements each after a uint32 with their length."""
+    """Little-endian, row-major, unpadded; a BYTES element is its length, UINT32, then itself."""
 
 
 @dataclass(frozen=True, slots=True)

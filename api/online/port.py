@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inference.tensors import RawTensor
+from inference.tensors import Parameter, RawTensor
 from registry.domain import TensorSpec
 
 
@@ -31,8 +31,8 @@ class OnlineCall:
 
     name: OnlineName
     """The model."""
-    inputs: Mapping[str, RawTensor]
-    """By name, in the order they came, as they travel: nothing is decoded on the way."""
+    inputs: tuple[RawTensor, ...]
+    """In the order they came, as they travel: nothing is decoded on the way."""
     outputs: tuple[str, ...] = ()
     """Outputs wanted; empty for all of them."""
     request_id: str = ""
@@ -47,6 +47,8 @@ class OnlineCall:
     pinned: int | None = None
     """The version of a weighted alias that must answer, its shadow included. The caller's right
     to say so (scope `inference:pin`) is checked before."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """What the model itself is told besides, by names that the protocol does not reserve."""
     traceparent: str = ""
     """W3C trace context to pass on."""
 
@@ -63,8 +65,10 @@ class OnlineAnswer:
     """`stable`, `canary` or `shadow` of a weighted alias; empty without one."""
     server: str
     """Address of the server that answered."""
-    outputs: Mapping[str, RawTensor] = field(default_factory=dict)
-    """By name, in the order wanted or else the server's, as they travelled."""
+    outputs: tuple[RawTensor, ...]
+    """In the server's order, as they travelled; every output that was wanted is there."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """What the model told besides."""
 
 
 @dataclass(frozen=True, slots=True)
