@@ -1,5 +1,6 @@
 """Turn requests to the bytes of the V2 protocol, those bytes to answers."""
 
+import math
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from inference.tensors import (
     Array,
     InferAnswer,
     InferRequest,
+    Parameter,
+    RawTensor,
     UnsupportedDatatype,
     datatype_of,
     itemsize,
@@ -20,6 +23,7 @@ from inference.tensors import (
 
 _LENGTH = struct.Struct("<I")
 _RAW_CONTENTS = service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
+_MOST_INT64 = 2**63 - 1
 _CONVERTED = {"BYTES", "BF16"}
 """Datatypes whose arrays are not held as they travel."""
 
@@ -34,15 +38,22 @@ def encode(request: InferRequest, *, mapped: Collection[str] = ()) -> bytes:
     message = service_pb2.ModelInferRequest(
         model_name=request.model, model_version=request.version, id=request.request_id
     )
-    contents = [
+    contents: list[bytes | memoryview] = [
         content
         for name, array in request.inputs.items()
         if (content := _add_input(message, request, name, array, mapped)) is not None
     ]
+    for tensor in request.raw:
+        message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        contents.append(tensor.content)
     for name in request.outputs:
         message.outputs.add(name=name)
     if request.priority:
         message.parameters["priority"].uint64_param = request.priority
+    if request.queue_timeout_us:
+        message.parameters["timeout"].int64_param = request.queue_timeout_us
+    for name, value in request.parameters.items():
+        _set_parameter(message.parameters[name], value)
     pieces: list[bytes | memoryview] = [message.SerializeToString()]
     for content in contents:
         pieces += (field_header(_RAW_CONTENTS, len(content)), content)
@@ -68,25 +79,65 @@ def _add_input(
     return None
 
 
+def _set_parameter(held: Any, value: Parameter) -> None:
+    """Put a value where its type belongs; a bool is an int to Python, not to the protocol."""
+    if isinstance(value, bool):
+        held.bool_param = value
+    elif isinstance(value, int) and value > _MOST_INT64:
+        held.uint64_param = value
+    elif isinstance(value, int):
+        held.int64_param = value
+    elif isinstance(value, float):
+        held.double_param = value
+    else:
+        held.string_param = value
+
+
 def decode(response: Any, request: InferRequest, *, server: str) -> InferAnswer:
-    """Read an answer; raises `ContractViolation` where it contradicts itself."""
+    """Read an answer; raises `ContractViolation` where it contradicts itself.
+
+    One to a request in wire form stays in wire form.
+    """
     if len(response.outputs) != len(response.raw_output_contents):
         raise ContractViolation(
             f"{server} answered {len(response.outputs)} outputs with "
             f"{len(response.raw_output_contents)} tensors",
             server=server,
         )
-    outputs = {
-        tensor.name: tensor_from_bytes(content, tensor.datatype, tensor.shape, tensor.name)
-        for tensor, content in zip(response.outputs, response.raw_output_contents, strict=True)
-    }
-    missing = [name for name in request.outputs if name not in outputs]
+    tensors = list(zip(response.outputs, response.raw_output_contents, strict=True))
+    present = {tensor.name for tensor, _ in tensors}
+    missing = [name for name in request.outputs if name not in present]
     if missing:
         raise ContractViolation(
             f"{server} left out output {', '.join(missing)} of model {request.model!r}",
             server=server,
         )
-    return InferAnswer(outputs=outputs, server=server)
+    if request.raw:
+        return InferAnswer(
+            outputs={},
+            server=server,
+            raw=tuple(_raw(tensor, content) for tensor, content in tensors),
+            version=response.model_version,
+            parameters={name: _parameter(held) for name, held in response.parameters.items()},
+        )
+    outputs = {
+        tensor.name: tensor_from_bytes(content, tensor.datatype, tensor.shape, tensor.name)
+        for tensor, content in tensors
+    }
+    return InferAnswer(outputs=outputs, server=server, version=response.model_version)
+
+
+def _raw(tensor: Any, content: bytes) -> RawTensor:
+    """Take an output as it came; what BYTES hold is looked at by whoever reads them."""
+    shape = tuple(tensor.shape)
+    if tensor.datatype != "BYTES":
+        _check_length(content, tensor.datatype, shape, tensor.name)
+    return RawTensor(tensor.name, tensor.datatype, shape, content)
+
+
+def _parameter(held: Any) -> Parameter:
+    value: Parameter = getattr(held, held.WhichOneof("parameter_choice") or "string_param")
+    return value
 
 
 def tensor_bytes(array: Array, datatype: str) -> bytes | memoryview:
@@ -107,22 +158,30 @@ def tensor_from_bytes(content: bytes, datatype: str, shape: Sequence[int], name:
 
     The result is a read-only view of `content`, except for BYTES and BF16.
     """
-    try:
-        dtype = numpy_dtype(datatype)
-    except UnsupportedDatatype as error:
-        raise ContractViolation(f"output {name!r}: {error}") from error
-    elements = int(np.prod(shape, dtype=np.int64))
     if datatype == "BYTES":
+        elements = int(np.prod(shape, dtype=np.int64))
         return _split_bytes(content, elements, name).reshape(shape)
-    if min(shape, default=0) < 0 or len(content) != elements * itemsize(datatype):
-        raise ContractViolation(
-            f"output {name!r} says shape {list(shape)} of {datatype} but carries "
-            f"{len(content)} bytes"
-        )
+    dtype = _check_length(content, datatype, shape, name)
     if datatype == "BF16":
         halves = np.frombuffer(content, dtype="<u2").astype(np.uint32) << np.uint32(16)
         return halves.view(np.float32).reshape(shape)
     return np.frombuffer(content, dtype=dtype).reshape(shape)
+
+
+def _check_length(
+    content: bytes, datatype: str, shape: Sequence[int], name: str
+) -> np.dtype[np.generic]:
+    """Return the dtype that holds the numbers; raises `ContractViolation` for other bytes."""
+    try:
+        dtype = numpy_dtype(datatype)
+    except UnsupportedDatatype as error:
+        raise ContractViolation(f"output {name!r}: {error}") from error
+    if min(shape, default=0) < 0 or len(content) != math.prod(shape) * itemsize(datatype):
+        raise ContractViolation(
+            f"output {name!r} says shape {list(shape)} of {datatype} but carries "
+            f"{len(content)} bytes"
+        )
+    return dtype
 
 
 def field_header(number: int, length: int) -> bytes:
