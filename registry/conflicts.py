@@ -41,12 +41,12 @@ class AliasMoved(RegistryConflict):
 
 
 class RevisionChanged(RegistryConflict):
-    """The model or pool was changed since the caller looked."""
+    """The model, pool or server was changed since the caller looked."""
 
     def __init__(self, what: str, expected: int, now: int) -> None:
         super().__init__(what, expected, now)
         self.what = what
-        """`model flights`, `pool gpu`."""
+        """`model flights`, `pool gpu`, `server triton:8001`."""
         self.expected = expected
         """The revision that the caller saw."""
         self.now = now

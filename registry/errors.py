@@ -12,7 +12,7 @@ RegistryError
 └── RegistryConflict      what is asked does not fit what is there: `registry.conflicts`
     ├── AlreadyExists     the name is taken
     ├── AliasMoved        the alias does not point where the caller believed
-    ├── RevisionChanged   the model or pool was changed since the caller looked
+    ├── RevisionChanged   the model, pool or server was changed since the caller looked
     ├── InUse             what is to go is still pointed to; lists by what
     ├── ApprovalMissing   a protected alias goes to approved versions only
     ├── ApprovalRefused   who wants to approve a version may not

@@ -110,11 +110,20 @@ class Fleet:
             found = rows.pools(prefix=prefix, after=after, limit=one_more)
         return page_of(found, limit, lambda pool: pool.name)
 
-    def add_server(self, pool: str, url: str, *, by: str = "", why: str = "") -> PoolServer:
+    def add_server(
+        self,
+        pool: str,
+        url: str,
+        *,
+        by: str = "",
+        why: str = "",
+        if_revision: int | None = None,
+    ) -> PoolServer:
         """Have the pool's server asked, one that is draining or was removed too.
 
-        Safe to repeat: a server that is active already is left alone. Raises `UnknownPool`,
-        `InvalidRegistration`, or `ServerTaken` when another pool has it.
+        Safe to repeat: a server that is active already is left alone. With `if_revision` it must
+        be there. Raises `UnknownPool`, `UnknownServer`, `RevisionChanged`, `InvalidRegistration`,
+        or `ServerTaken` when another pool has it.
         """
         if not url or "/" in url or not url.isprintable() or len(url) > 512:
             raise InvalidRegistration(
@@ -123,21 +132,41 @@ class Fleet:
         with self._writing(pool) as rows:
             found = locked_pool(rows, pool)
             now, before = self._now(), rows.server(pool, url)
+            if if_revision is not None:
+                before = require_server(rows, pool, url, if_revision=if_revision)
             draft = PoolServer(pool, url, ServerState.ACTIVE, now, by)
             if before is not None and before.state is not ServerState.REMOVED:
                 draft = replace(before, state=ServerState.ACTIVE)
             return _put(rows, found, before, draft, by=by, why=why, now=now)
 
-    def drain_server(self, pool: str, url: str, *, by: str = "", why: str = "") -> PoolServer:
+    def drain_server(
+        self,
+        pool: str,
+        url: str,
+        *,
+        by: str = "",
+        why: str = "",
+        if_revision: int | None = None,
+    ) -> PoolServer:
         """Have the server asked no more while it finishes what it has.
 
-        Safe to repeat. Raises `UnknownPool`, `UnknownServer`.
+        Safe to repeat. Raises `UnknownPool`, `UnknownServer`, `RevisionChanged`.
         """
-        return self._leave(pool, url, ServerState.DRAINING, by=by, why=why)
+        state = ServerState.DRAINING
+        return self._leave(pool, url, state, by=by, why=why, if_revision=if_revision)
 
-    def remove_server(self, pool: str, url: str, *, by: str = "", why: str = "") -> PoolServer:
-        """Take the server out of the pool; raises `UnknownPool`, `UnknownServer`."""
-        return self._leave(pool, url, ServerState.REMOVED, by=by, why=why)
+    def remove_server(
+        self,
+        pool: str,
+        url: str,
+        *,
+        by: str = "",
+        why: str = "",
+        if_revision: int | None = None,
+    ) -> PoolServer:
+        """Take the server out of the pool, otherwise as `drain_server`."""
+        state = ServerState.REMOVED
+        return self._leave(pool, url, state, by=by, why=why, if_revision=if_revision)
 
     def server(self, pool: str, url: str) -> PoolServer:
         """Return the pool's server, a removed one too; raises `UnknownPool`, `UnknownServer`."""
@@ -204,10 +233,19 @@ class Fleet:
                 require_model(rows, model)
             return rows.placements(pool=pool, model=model)
 
-    def _leave(self, pool: str, url: str, state: ServerState, *, by: str, why: str) -> PoolServer:
+    def _leave(
+        self,
+        pool: str,
+        url: str,
+        state: ServerState,
+        *,
+        by: str,
+        why: str,
+        if_revision: int | None,
+    ) -> PoolServer:
         with self._writing(pool) as rows:
             found = locked_pool(rows, pool)
-            before = require_server(rows, pool, url)
+            before = require_server(rows, pool, url, if_revision=if_revision)
             if before.state is ServerState.REMOVED:
                 return before
             draft = replace(before, state=state)

@@ -60,12 +60,16 @@ def locked_pool(rows: Rows, name: str, *, if_revision: int | None = None) -> Poo
     return pool
 
 
-def require_server(rows: Rows, pool: str, url: str) -> PoolServer:
-    """Return the server of a pool that exists; raises `UnknownServer`."""
+def require_server(
+    rows: Rows, pool: str, url: str, *, if_revision: int | None = None
+) -> PoolServer:
+    """Return the server of a pool that exists; raises `UnknownServer`, `RevisionChanged`."""
     server = rows.server(pool, url)
     if server is None:
         known = rows.servers(pool, removed=False, after=None, limit=KNOWN_NAMES)
         raise UnknownServer(pool, url, [each.url for each in known])
+    if if_revision not in (None, server.revision):
+        raise RevisionChanged(f"server {url}", if_revision, server.revision)
     return server
 
 

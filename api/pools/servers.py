@@ -25,7 +25,7 @@ from api.pools.schemas import ServerBody, ServerDraft, ServerPatch
 from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
 from api.problems import refusals
 from inference.addresses import check_address
-from registry.errors import UnknownServer
+from registry.errors import KNOWN_NAMES, UnknownServer
 from registry.pools import PoolServer, ServerState
 
 _UNKNOWN = (errors.UNKNOWN_POOL, errors.UNKNOWN_SERVER)
@@ -123,10 +123,11 @@ async def change_server(
     if_match: IfMatch = None,
 ) -> Response:
     """Drain a server, which finishes what it has, or have it asked again."""
-    await _required(needs, pool, server, if_match)
+    revision = await _required(needs, pool, server, if_match)
     drains = patch.state == "draining"
-    change = needs.fleet.drain_server if drains else needs.fleet.add_server
-    changed = await run_sync(partial(change, pool, server, by=caller.subject, why=why))
+    set_state = needs.fleet.drain_server if drains else needs.fleet.add_server
+    change = partial(set_state, pool, server, by=caller.subject, why=why, if_revision=revision)
+    changed = await run_sync(change)
     await needs.upkeep.refresh()
     return await _told(needs, changed)
 
@@ -145,19 +146,24 @@ async def remove_server(
     if_match: IfMatch = None,
 ) -> Response:
     """Take a server out of its pool; what is under way on it is finished."""
-    await _required(needs, pool, server, if_match)
-    remove = partial(needs.fleet.remove_server, pool, server, by=caller.subject, why=why)
-    await run_sync(remove)
+    revision = await _required(needs, pool, server, if_match)
+    remove = partial(needs.fleet.remove_server, by=caller.subject, why=why, if_revision=revision)
+    await run_sync(remove, pool, server)
     await needs.upkeep.refresh()
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-async def _required(needs: Dependencies, pool: str, url: str, if_match: str | None) -> None:
-    """Raise `Refused` unless the caller has seen the server's state, or it was removed."""
+async def _required(needs: Dependencies, pool: str, url: str, if_match: str | None) -> int:
+    """Return the revision that the caller has seen of the server.
+
+    Raises `Refused` for another, `UnknownServer` for a server that was removed.
+    """
     found = await run_sync(needs.fleet.server, pool, url)
     if found.state is ServerState.REMOVED:
-        raise UnknownServer(pool, url, [])
+        there = await run_sync(partial(needs.fleet.servers, pool, limit=KNOWN_NAMES))
+        raise UnknownServer(pool, url, [each.url for each in there.items])
     require(if_match, etag(found.revision), f"server {url}")
+    return found.revision
 
 
 async def _told(

@@ -122,6 +122,23 @@ def test_a_server_comes_and_goes(store: SqlStore, fleet: Fleet) -> None:
     ]
 
 
+def test_a_server_is_changed_by_who_saw_it(store: SqlStore, fleet: Fleet) -> None:
+    """Drained, removed or asked again only in the state that the caller has seen."""
+    seen = fleet.add_server("gpu", URL).revision
+    draining = fleet.drain_server("gpu", URL, if_revision=seen)
+    for change in (fleet.add_server, fleet.drain_server, fleet.remove_server):
+        with pytest.raises(RevisionChanged, match="server triton:8001 is at revision 3, not 2"):
+            change("gpu", URL, if_revision=seen)
+    assert fleet.server("gpu", URL) == draining
+    again = fleet.add_server("gpu", URL, if_revision=draining.revision)
+    removed = fleet.remove_server("gpu", URL, if_revision=again.revision)
+    with pytest.raises(RevisionChanged):
+        fleet.add_server("gpu", URL, if_revision=again.revision)
+    with pytest.raises(UnknownServer):
+        fleet.add_server("gpu", "triton:1", if_revision=1)
+    assert fleet.server("gpu", URL) == removed
+
+
 @pytest.mark.parametrize("url", ["", "http://triton:8001", "triton\n:8001", "t" * 513])
 def test_what_is_no_address_is_refused(fleet: Fleet, url: str) -> None:
     """A gRPC address has no scheme and no path."""

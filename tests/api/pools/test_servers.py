@@ -40,6 +40,20 @@ async def test_an_address_is_checked_before_anything_connects(open_api: OpenApi)
         assert (await api.get(SERVERS)).json()["items"] == []
 
 
+async def test_one_of_many_changes_the_state_that_all_have_seen(open_api: OpenApi) -> None:
+    """Sent at once with the same ETag: the first is done, the others are told what it is now."""
+    path = f"/v1/pools/default/servers/{NOBODY}"
+    async with open_api(NOBODY, check_timeout_s=0.2) as api:
+        tag = (await api.get(path)).headers["etag"]
+        answers = await asyncio.gather(
+            *(patched(api, path, {"state": "draining"}, tag) for _ in range(4)),
+            *(deleted(api, path, tag) for _ in range(4)),
+        )
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses[0] in (200, 204)
+    assert set(statuses[1:]) <= {404, 412}
+
+
 @pytest.mark.triton
 async def test_a_servers_life(open_api: OpenApi, triton_factory: TritonFactory) -> None:
     """Two real ones: what each serves is seen, a failure on one does not hide the other."""
