@@ -1,4 +1,4 @@
-"""Check what is promised of the answers that repeated creates get: on SQLite and PostgreSQL."""
+"""Check what is promised of the answers that repeated creates get: in SQL and in memory."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +11,7 @@ import pytest
 from registry.answers import Answers, Claim, Earlier, KeptAnswer
 from registry.settings import RegistrySettings
 from registry.store import open_store
+from tests.contracts.memory_answers import MemoryAnswers
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,8 +19,11 @@ CLAIM = Claim("ada POST /v1/models", "k", "f" * 64, "one", NOON, NOON - HOUR, NO
 ANSWER = KeptAnswer(201, {"location": "/v1/models/flights"}, b'{"name":"flights"}\xff')
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def answers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Answers]:
+    if request.param == "memory":
+        yield MemoryAnswers()
+        return
     url = f"sqlite:///{tmp_path}/registry.db"
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
