@@ -19,7 +19,7 @@ from flows.planning import JobPlan
 from flows.progress import JobProgress
 from flows.report_data import JobReport
 from flows.reporting import FinishedJob
-from flows.rounds import score_in_rounds
+from flows.rounds import Hand, score_in_rounds
 from flows.runtime import Runtime, open_runtime
 from flows.scoring_job import ScoringJob
 from flows.shards.claim import withdraw_claim
@@ -132,17 +132,17 @@ async def _score_shards(job: ScoringJob, plan: JobPlan) -> list[Committed | Adop
     scored: list[Committed | Adopted] = []
     log = get_run_logger()
 
-    async def score_one(shard: Shard) -> None:
+    async def score_some(hand: Hand, first: Shard) -> None:
         try:
-            scored.append(await score(whole(job), whole(shard), shard.index))
+            await score(whole(job), whole(hand), whole(scored), first.index)
         except TransientError as error:
-            log.warning("shard %d is deferred: %s", shard.index, error)
+            log.warning("shard %d is deferred: %s", (hand.shard or first).index, error)
             raise
 
     job.pool.watch(job.model.served_name, job.model.served_version)
     await score_in_rounds(
         plan.left,
-        score_one,
+        score_some,
         of=len(plan.shards),
         in_flight=settings.shards_in_flight,
         rounds=settings.rounds,

@@ -1,5 +1,6 @@
 """The steps of a job as Prefect tasks: one call each, with its retries."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -17,12 +18,12 @@ from flows.publication import publish_job
 from flows.report_artifacts import show_report
 from flows.report_data import JobReport
 from flows.reporting import FinishedJob, write_report
+from flows.rounds import Hand
 from flows.runtime import Runtime
 from flows.scoring_job import ScoringJob
 from flows.shards.commit import Adopted, Committed
 from flows.shards.errors import StoreUnavailable
 from flows.shards.manifest import Manifest
-from flows.shards.types import Shard
 from flows.threads import in_thread
 from inference.errors import TransientError
 from inference.jobs import BatchJob
@@ -59,16 +60,26 @@ async def plan(runtime: Runtime, job: BatchJob, model: ModelVersion) -> JobPlan:
 
 
 @task(
-    name="score-shard",
-    task_run_name="shard-{index}",
+    name="score-shards",
+    task_run_name="shards from {first}",
     cache_policy=NO_CACHE,
     persist_result=False,
     retry_condition_fn=may_retry,
     retry_jitter_factor=0.3,
 )
-async def score(job: ScoringJob, shard: Shard, index: int) -> Committed | Adopted:
-    """Score one shard; the flow says how often it is tried again, with which delays."""
-    return await scoring.score_shard(job, shard, attempt=task_run.run_count or 1)
+async def score(job: ScoringJob, hand: Hand, scored: list[Committed | Adopted], first: int) -> None:
+    """Score the shard in hand, then others for as long as a task run lasts; adds to `scored`.
+
+    The flow says how often it is tried again, with which delays. Such a try scores the shard that
+    was left in hand, and no other: each shard has all the tries.
+    """
+    tried = task_run.run_count or 1
+    end = time.monotonic() + (job.scoring.task_s if tried == 1 else 0)
+    while (shard := hand.take()) is not None:
+        scored.append(await scoring.score_shard(job, shard, attempt=tried))
+        hand.drop()
+        if time.monotonic() >= end:
+            return
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)

@@ -116,7 +116,7 @@ def list_dataset(
     schema = pa.schema([field.with_nullable(True) for field in first.schema])
     for footer in footers:
         _check_same_columns(first, footer)
-    partitions, partition_schema = _partitions([info.key for info in infos])
+    partitions, partition_schema = partitions_of([info.key for info in infos])
     for name in partition_schema.names:
         if name in schema.names:
             raise ColumnClash(name, first.info.key, "it is a partition folder and a column")
@@ -239,10 +239,13 @@ def _types(footer: Footer) -> dict[str, str]:
     return {field.name: str(field.type) for field in footer.schema}
 
 
-def _partitions(
+def partitions_of(
     keys: Sequence[str],
 ) -> tuple[list[tuple[tuple[str, Scalar], ...]], pa.Schema]:
-    """Read the partition values of every key, with one type for each column."""
+    """Read the partition values of every key, with one type for each column.
+
+    Raises `ColumnClash` and `SchemaDrift`.
+    """
     texts = [_partition_texts(key) for key in keys]
     names = [name for name, _ in texts[0]]
     for name in names:

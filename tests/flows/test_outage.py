@@ -10,7 +10,7 @@ import pytest
 
 from cli.stack.process import free_ports
 from cli.stack.triton import LocalTriton, TritonPorts
-from flows.rounds import score_in_rounds
+from flows.rounds import Hand, score_in_rounds
 from flows.scoring import score_shard
 from flows.shards.types import Shard
 from inference.errors import PoolUnavailable, TransientError
@@ -55,11 +55,12 @@ async def score_all(bench: Bench, job: BatchJob, mishap: Callable[[], object]) -
     tries = 0
     mishaps = [mishap]
 
-    async def score(shard: Shard) -> None:
+    async def score(hand: Hand, shard: Shard) -> None:
         nonlocal tries
         tries += 1
         try:
             await score_shard(shared, shard, attempt=tries)
+            hand.drop()
         except TransientError:
             await asyncio.sleep(0.3)
             raise

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.errors import JobUnfinished
-from flows.rounds import first_error, score_in_rounds
+from flows.rounds import Hand, first_error, score_in_rounds
 from flows.shards.types import InputFile, RowGroup, Shard
 from inference.errors import PoolUnavailable, ServerUnreachable
 
@@ -29,7 +29,7 @@ class Scorer:
         self.running = 0
         self.most_running = 0
 
-    async def __call__(self, shard: Shard) -> None:
+    async def __call__(self, hand: Hand, shard: Shard) -> None:
         self.tried.append(shard.index)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
@@ -39,6 +39,7 @@ class Scorer:
                 self.failures[shard.index] -= 1
                 raise PoolUnavailable("no server may be asked now", retry_after_s=1.0)
             self.scored[shard.index] += 1
+            hand.drop()
         finally:
             self.running -= 1
 
@@ -66,6 +67,26 @@ async def test_what_was_not_begun_waits_for_the_next_round() -> None:
     assert score.tried == [0, 1, 1, 2, 3, 4]
 
 
+async def test_one_call_may_score_several() -> None:
+    """A call takes what it likes; the shard that it could not score is the next call's first."""
+    calls: list[list[int]] = []
+    failures = {2}
+
+    async def score(hand: Hand, first: Shard) -> None:
+        taken: list[int] = []
+        calls.append(taken)
+        assert hand.shard is first
+        while len(taken) < 3 and (shard := hand.take()) is not None:
+            taken.append(shard.index)
+            if shard.index in failures:
+                failures.remove(shard.index)
+                raise PoolUnavailable("no server may be asked now", retry_after_s=1.0)
+            hand.drop()
+
+    await score_in_rounds(shards(6), score, of=6, in_flight=1, rounds=2)
+    assert calls == [[0, 1, 2], [2, 3, 4], [5]]
+
+
 async def test_a_pool_that_stays_away_ends_the_job_unfinished() -> None:
     """The error says how much is left, why, and what to do; the committed shards are kept."""
     score = Scorer({2: 99})
@@ -85,7 +106,7 @@ async def test_a_permanent_error_ends_the_job_at_once() -> None:
     cancelled: list[int] = []
     begun: list[int] = []
 
-    async def score(shard: Shard) -> None:
+    async def score(_hand: Hand, shard: Shard) -> None:
         begun.append(shard.index)
         if shard.index == 1:
             raise ValueError("shard 1 cannot be read")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from flows.publication import publish_job
-from flows.rounds import score_in_rounds
+from flows.rounds import Hand, score_in_rounds
 from flows.scoring import score_shard
 from flows.settings import ScoringSettings
 from flows.shards.commit import Adopted, Committed
@@ -63,8 +63,9 @@ async def score(bench: Bench, job: BatchJob) -> list[Committed | Adopted]:
     shared = bench.open(job, WITNESS, plan)
     done: list[Committed | Adopted] = []
 
-    async def score_one(shard: Shard) -> None:
+    async def score_one(hand: Hand, shard: Shard) -> None:
         done.append(await score_shard(shared, shard, attempt=1))
+        hand.drop()
 
     await score_in_rounds(
         plan.left, score_one, of=len(plan.shards), in_flight=SCORING.shards_in_flight, rounds=1
