@@ -12,8 +12,9 @@ import hypothesis
 import pytest
 
 from cli.stack.prefect_server import LocalPrefect
+from cli.stack.s3 import make_bucket
 from cli.stack.triton import LocalTriton
-from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
+from tests.servers.s3 import S3Endpoint, local_s3
 
 ROOT = Path(__file__).parents[1]
 PREFECT_TEMPLATE = ROOT / ".nightshift" / "prefect" / "template"

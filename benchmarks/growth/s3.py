@@ -1,16 +1,15 @@
 """Run an S3 server with many small objects in it."""
 
 import http.client
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.stack.process import LOOPBACK, GuardedProcess, free_ports
+from cli.stack.process import LOOPBACK
+from cli.stack.s3 import LocalS3
 
-_APP = Path(__file__).parents[2] / "tests" / "servers" / "s3_app.py"
 _BUCKET = "bench"
 _CONNECTIONS = 4
 _TIMEOUT_S = 30.0
@@ -51,22 +50,9 @@ class S3Server:
                 if answer.status != 200:
                     raise RuntimeError(f"the S3 server refused {path}: {answer.status}")
 
-    def answers(self) -> bool:
-        """Whether it takes requests."""
-        with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=2.0)) as asked:
-            try:
-                asked.request("GET", "/moto-api/data.json")
-                return asked.getresponse().status == 200
-            except OSError:
-                return False
-
 
 @contextmanager
 def s3_server(python: Path, log: Path) -> Iterator[S3Server]:
     """Run the server by that interpreter, for the length of the block."""
-    (port,) = free_ports(1)
-    process = GuardedProcess("S3", [python, _APP, str(port)], log=log, env=os.environ, grace_s=0.5)
-    with process:
-        server = S3Server(port)
-        process.await_ready(server.answers, deadline_s=60.0)
-        yield server
+    with LocalS3(log=log, python=python) as server:
+        yield S3Server(server.port)

@@ -6,13 +6,16 @@ StackError
 ├── ServerEnded       the server ended before it was ready
 ├── ServerNotReady    the server did not become ready in time
 ├── SetUpMissing      an environment that `make` builds is not there
+├── CannotPrepare     what a server needs could not be made
 ├── ModelFileGone     a registered model does not lie where a server would look for it
 ├── NothingToServe    no model lies where a server would look for it
 ├── NothingBefore     an alias was never anywhere else
+├── NothingThen       an alias had pointed nowhere by a moment
 ├── WrongAddress      a setting holds something else than a server's address
 └── NotAnswering      a server that a setting names does not answer
 """
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -65,6 +68,13 @@ class SetUpMissing(StackError):
     """An environment that `make` builds is not there."""
 
 
+class CannotPrepare(StackError):
+    """What a server needs before its first start could not be made."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} cannot be prepared: {' '.join(why.split())}")
+
+
 class ModelFileGone(StackError):
     """A registered model does not lie where a server would look for it."""
 
@@ -115,4 +125,14 @@ class NothingBefore(StackError):
         super().__init__(
             f"{alias} has pointed to one version only, if to any: move it with "
             "`nightshift models alias NAME@VERSION ALIAS`"
+        )
+
+
+class NothingThen(StackError):
+    """An alias had pointed nowhere by a moment."""
+
+    def __init__(self, model: str, alias: str, when: datetime) -> None:
+        super().__init__(
+            f"{model}@{alias} had pointed nowhere by {when:%Y-%m-%d %H:%M:%S} UTC: see its history "
+            f"with `nightshift models events {model} --alias {alias}`"
         )

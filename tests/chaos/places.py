@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from cli.stack.s3 import make_bucket
 from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.settings import S3Settings
 from tests.chaos.objects import Found, read_bucket, read_folder
 from tests.contracts.test_object_store import s3_settings
-from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
+from tests.servers.s3 import S3Endpoint, local_s3
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import s3fs
 
 from cli.registration import Notes, register_served
 from cli.stack.prefect_server import LocalPrefect
+from cli.stack.s3 import make_bucket
 from cli.stack.triton import LocalTriton
 from inference.jobs import BatchJob
 from inference.settings import InferenceSettings
@@ -23,7 +24,7 @@ from registry.domain import ModelVersion
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from tests.flows.bench import numbers
-from tests.servers.s3 import S3Endpoint, local_s3, make_bucket
+from tests.servers.s3 import S3Endpoint, local_s3
 
 MODEL = "doubling"
 SLEEPS = -1000.0

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from cli.stack.redis import LocalRedis
 from registry.cache import CacheUnavailable
 from registry.cache_redis import RedisCache
-from tests.servers.redis import LocalRedis
 
 TOKEN = "nightshift:registry:{flights}"
 VALUE = "nightshift:registry:{flights}:v1"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from cli.stack.redis import LocalRedis
 from registry.cache import EVERYTHING
 from registry.cache_aside import CacheAside
 from registry.cache_local import LocalCache
@@ -22,7 +23,6 @@ from registry.reading import CatalogReader
 from registry.settings import RegistrySettings
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.test_store import FIRST
-from tests.servers.redis import LocalRedis
 
 LIVES = Lives(version_s=900, alias_s=5, absent_s=2)
 CHAMPION = ModelRef.parse("flights@champion")

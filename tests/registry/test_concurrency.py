@@ -9,6 +9,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
+from cli.stack.postgres import LocalPostgres
 from registry.catalog import Catalog
 from registry.conflicts import AliasMoved, InUse
 from registry.domain import ModelVersion, Signature, TensorSpec
@@ -21,7 +22,6 @@ from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.uses import Use, UseKind
 from tests.chaos.seeds import Chaos
-from tests.servers.postgres import LocalPostgres
 
 CLIENTS = 32
 MODELS = ("flights", "planes")

@@ -1,27 +1,27 @@
 """Give tests a real PostgreSQL and a real Redis; each xdist worker has its own."""
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from cli.stack.postgres import LocalPostgres
+from cli.stack.redis import LocalRedis
 from registry.schema import upgrade
 from registry.settings import RegistrySettings
-from tests.servers.postgres import LocalPostgres
-from tests.servers.redis import LocalRedis
 
 _TEMPLATE = "migrated"
+# Tests kill the process, never the machine: what it wrote is in the page cache.
+_FAST = ("fsync=off", "full_page_writes=off")
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
     """A real PostgreSQL; do not stop it."""
-    with ExitStack() as running:
-        server = LocalPostgres(tmp_path_factory.mktemp("postgres") / "log")
-        running.callback(server.close)
-        server.start()
+    with _postgres(tmp_path_factory.mktemp("postgres") / "log") as server:
         yield server
 
 
@@ -54,7 +54,8 @@ def bare_postgres_url(postgres_server: LocalPostgres) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
     """A real Redis; do not stop it."""
-    with LocalRedis(tmp_path_factory.mktemp("redis") / "log") as server:
+    folder = tmp_path_factory.mktemp("redis")
+    with LocalRedis(folder, log=folder / "log") as server:
         yield server
 
 
@@ -71,7 +72,8 @@ def redis_factory(tmp_path: Path) -> Iterator[Callable[[], LocalRedis]]:
     with ExitStack() as running:
 
         def start() -> LocalRedis:
-            return running.enter_context(LocalRedis(tmp_path / f"redis-{secrets.token_hex(4)}.log"))
+            folder = tmp_path / f"redis-{secrets.token_hex(4)}"
+            return running.enter_context(LocalRedis(folder, log=folder.with_suffix(".log")))
 
         yield start
 
@@ -82,9 +84,20 @@ def postgres_factory(tmp_path: Path) -> Iterator[Callable[[], LocalPostgres]]:
     with ExitStack() as running:
 
         def start() -> LocalPostgres:
-            server = LocalPostgres(tmp_path / f"postgres-{secrets.token_hex(4)}.log")
-            running.callback(server.close)
-            server.start()
-            return server
+            log = tmp_path / f"postgres-{secrets.token_hex(4)}.log"
+            return running.enter_context(_postgres(log))
 
         yield start
+
+
+@contextmanager
+def _postgres(log: Path) -> Iterator[LocalPostgres]:
+    """Run a PostgreSQL whose data ends with the block.
+
+    Its folder is none of pytest's, which root's PostgreSQL, the user nobody, may not go through.
+    """
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="nightshift-")))
+        folder.chmod(0o711)
+        server = LocalPostgres(folder / "postgres", log=log, settings=_FAST)
+        yield running.enter_context(server)

@@ -12,10 +12,10 @@ from httpx import ASGITransport, AsyncClient
 from api.app import create_app
 from api.gateway.outcomes import possible
 from api.settings import Settings
+from cli.stack.redis import LocalRedis
 from tests.api.conftest import settings_for
 from tests.api.gateway import probe_app
 from tests.api.gateway.probe import Probe, probe
-from tests.servers.redis import LocalRedis
 
 NOBODY = "127.0.0.1:9"
 
@@ -47,7 +47,8 @@ def app_of(settings: Settings) -> FastAPI:
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
     """A Redis that a test may kill if it starts it again."""
-    with LocalRedis(tmp_path_factory.mktemp("redis") / "redis.log") as server:
+    folder = tmp_path_factory.mktemp("redis")
+    with LocalRedis(folder, log=folder / "redis.log") as server:
         yield server
 
 

@@ -10,7 +10,7 @@ from api.gateway.outage import FailOpen
 from api.gateway.quotas import Rate, Window
 from api.gateway.redis_windows import RedisWindows
 from api.gateway.windows import LocalWindows
-from tests.servers.redis import LocalRedis
+from cli.stack.redis import LocalRedis
 
 COUNTED = Window("subject", "{subject:a}:subject", Rate(5, 60))
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from api.gateway.quotas import Rate, Spent, Window
 from api.gateway.redis_windows import RedisWindows
 from api.gateway.windows import LocalWindows, Windows, WindowsAway
-from tests.servers.redis import LocalRedis
+from cli.stack.redis import LocalRedis
 
 
 def window(limit: int, window_s: int = 60, name: str = "subject") -> Window:

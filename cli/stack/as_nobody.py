@@ -1,7 +1,7 @@
 """Become a user without rights, then a server that refuses to be root: `as_nobody.py COMMAND…`.
 
 Linux forgets what kills a child with its parent when the child changes its user, so it is said
-again.
+again. Standard library only.
 """
 
 import ctypes
