@@ -254,7 +254,8 @@ def test_a_newer_schema_is_refused(settings: RegistrySettings, engine: sa.Engine
 def test_one_cannot_go_down_to_what_is_not_below(settings: RegistrySettings) -> None:
     """The error lists where one can go; where one is already, nothing happens."""
     upgrade(settings)
-    with pytest.raises(SchemaMismatch, match=r"cannot go back to '0000': choose of 0001, 0002$"):
+    known = ", ".join(REVISIONS)
+    with pytest.raises(SchemaMismatch, match=rf"cannot go back to '0000': choose of {known}$"):
         downgrade(settings, "0000")
     assert downgrade(settings, HEAD) == HEAD
     assert current(settings) == HEAD
