@@ -11,6 +11,7 @@ from registry.cache_aside import CacheAside, Question
 from registry.domain import ModelRef, ModelVersion
 from registry.errors import RegistryError, UnknownAlias, UnknownModel, UnknownVersion
 from registry.reading import CatalogReader
+from registry.targets import Target, decode_target, encode_target
 from registry.version_codec import Malformed, decode_version, encode_version, read_json, typed
 
 T = TypeVar("T")
@@ -56,19 +57,26 @@ class CachedCatalog:
 
         Raises `UnknownModel`, `UnknownVersion`, `UnknownAlias`, `RegistryUnavailable`.
         """
-        answer = await self._cache.answer(
-            Question(
-                scope=ref.name,
-                key=f"version {ref}",
-                load=lambda: asyncio.to_thread(self._resolved, ref),
-                encode=_encode,
-                decode=lambda value: _decode(value, ref),
-                life_s=lambda found: self._life_s(ref, found),
-            )
+        return await self._known(
+            ref,
+            "version",
+            load=self._catalog.resolve,
+            encode=encode_version,
+            decode=lambda said: _of_ref(decode_version(said), ref),
         )
-        if isinstance(answer, ModelVersion):
-            return answer
-        raise answer.error(ref)
+
+    async def target(self, ref: ModelRef) -> Target:
+        """Return everything that decides which version answers `ref` now; raises as `resolve`.
+
+        It lives as briefly as an alias, because it says where versions are placed.
+        """
+        return await self._known(
+            ref,
+            "target",
+            load=self._catalog.target,
+            encode=encode_target,
+            decode=lambda said: _target_of_ref(decode_target(said), ref),
+        )
 
     async def kept(self, scope: str, key: str, load: Callable[[CatalogReader], bytes]) -> bytes:
         """Return what `load` makes of the catalog, kept as briefly as an alias.
@@ -88,16 +96,41 @@ class CachedCatalog:
             )
         )
 
-    def _resolved(self, ref: ModelRef) -> "ModelVersion | _Absent":
-        try:
-            return self._catalog.resolve(ref)
-        except (UnknownModel, UnknownVersion, UnknownAlias) as error:
-            return _Absent(type(error).__name__, tuple(error.known))
+    async def _known(
+        self,
+        ref: ModelRef,
+        what: str,
+        *,
+        load: Callable[[ModelRef], T],
+        encode: Callable[[T], object],
+        decode: Callable[[object], T],
+    ) -> T:
+        """Return what is known of `ref`, where it is not absent."""
 
-    def _life_s(self, ref: ModelRef, found: "ModelVersion | _Absent") -> float:
+        def loaded() -> T | _Absent:
+            try:
+                return load(ref)
+            except (UnknownModel, UnknownVersion, UnknownAlias) as error:
+                return _Absent(type(error).__name__, tuple(error.known))
+
+        answer = await self._cache.answer(
+            Question(
+                scope=ref.name,
+                key=f"{what} {ref}",
+                load=lambda: asyncio.to_thread(loaded),
+                encode=lambda found: _encode(found, what, encode),
+                decode=lambda value: _decode(value, what, decode),
+                life_s=lambda found: self._life_s(ref, found),
+            )
+        )
+        if isinstance(answer, _Absent):
+            raise answer.error(ref)
+        return answer
+
+    def _life_s(self, ref: ModelRef, found: object) -> float:
         if isinstance(found, _Absent):
             life_s = self._lives.absent_s
-        elif ref.alias is not None:
+        elif ref.alias is not None or isinstance(found, Target):
             life_s = self._lives.alias_s
         else:
             life_s = self._lives.version_s
@@ -127,25 +160,33 @@ class _Absent:
 _KINDS = {UnknownModel.__name__, UnknownVersion.__name__, UnknownAlias.__name__}
 
 
-def _encode(answer: ModelVersion | _Absent) -> bytes:
+def _encode(answer: T | _Absent, what: str, encode: Callable[[T], object]) -> bytes:
     if isinstance(answer, _Absent):
         said: dict[str, object] = {"absent": answer.what, "known": answer.known}
     else:
-        said = {"version": encode_version(answer)}
+        said = {what: encode(answer)}
     return json.dumps(said, separators=(",", ":")).encode()
 
 
-def _decode(value: bytes, ref: ModelRef) -> ModelVersion | _Absent:
+def _decode(value: bytes, what: str, decode: Callable[[object], T]) -> T | _Absent:
     said = read_json(value)
     if "absent" in said:
-        what = typed(said["absent"], str)
-        if what not in _KINDS:
-            raise Malformed(f"no error {what:.40}")
-        return _Absent(what, tuple(_known(each) for each in typed(said.get("known"), list)))
-    version = decode_version(said.get("version"))
+        kind = typed(said["absent"], str)
+        if kind not in _KINDS:
+            raise Malformed(f"no error {kind:.40}")
+        return _Absent(kind, tuple(_known(each) for each in typed(said.get("known"), list)))
+    return decode(said.get(what))
+
+
+def _of_ref(version: ModelVersion, ref: ModelRef) -> ModelVersion:
     if version.name != ref.name or ref.version not in (None, version.version):
         raise Malformed(f"{version} is not {ref}")
     return version
+
+
+def _target_of_ref(target: Target, ref: ModelRef) -> Target:
+    _of_ref(target.stable.version, ref)
+    return target
 
 
 def _known(said: object) -> str | int:

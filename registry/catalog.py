@@ -229,7 +229,8 @@ class Catalog(CatalogReader):
     ) -> None:
         """Take the alias away, by compare and set as `set_alias`.
 
-        Raises `UnknownModel`, `UnknownAlias`, `AliasMoved`, `AliasProtected`.
+        Raises `UnknownModel`, `UnknownAlias`, `AliasMoved`, `AliasProtected`, or `InUse` while it
+        has a route.
         """
         with self._writing(name) as rows:
             model = locked_model(rows, name)

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from registry.domain import AliasMove
+
 
 class EventKind(StrEnum):
     """What happened."""
@@ -20,6 +22,8 @@ class EventKind(StrEnum):
     ALIAS_DELETED = "alias.deleted"
     ALIAS_PROTECTED = "alias.protected"
     ALIAS_UNPROTECTED = "alias.unprotected"
+    ROUTE_SET = "route.set"
+    ROUTE_CLEARED = "route.cleared"
     POOL_CREATED = "pool.created"
     POOL_CHANGED = "pool.changed"
     POOL_DELETED = "pool.deleted"
@@ -64,6 +68,23 @@ class Event:
     """Each changed field with its value since."""
     id: int = 0
     """Its place in the whole history, given by the store."""
+
+
+def moves_of(events: Iterable[Event]) -> tuple[AliasMove, ...]:
+    """Return the moves of aliases among the events, in their order."""
+    return tuple(
+        AliasMove(
+            event.model or "",
+            event.alias or "",
+            event.at,
+            event.by,
+            event.from_version,
+            event.version or 0,
+            event.why,
+        )
+        for event in events
+        if event.kind is EventKind.ALIAS_MOVED
+    )
 
 
 def replay(events: Iterable[Event]) -> dict[tuple[str, str], int]:

@@ -13,6 +13,7 @@ from registry.cache_local import LocalCache
 from registry.cached import CachedCatalog, Lives
 from registry.catalog import Catalog
 from registry.fleet import Fleet
+from registry.routing import Routing
 from registry.settings import RegistrySettings
 from registry.store import SqlStore, open_store
 
@@ -27,6 +28,8 @@ class Registry:
     """The rules of models; called in threads, each change invalidates what the cache kept."""
     fleet: Fleet
     """The rules of pools; called in threads as well."""
+    routing: Routing
+    """The rules of routes; called in threads as well."""
     cached: CachedCatalog
     """Answers that are awaited."""
 
@@ -50,7 +53,8 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[Registry]:
                 settings.cache_absent_life_s,
             )
             cached = CachedCatalog(catalog, CacheAside(cache), lives)
-            yield Registry(store, catalog, Fleet(store, changed=changed), cached)
+            fleet, routing = Fleet(store, changed=changed), Routing(store, changed=changed)
+            yield Registry(store, catalog, fleet, routing, cached)
         finally:
             await cache.close()
     finally:

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from registry.domain import Alias, Approval, Model, ModelVersion
 from registry.events import Event
+from registry.jobs import Job, JobEvent, JobFilter
 from registry.pages import EventFilter, ModelFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer
+from registry.routes import Route
 from registry.uses import Use
 
 
@@ -78,6 +80,15 @@ class ModelRows(Protocol):
 
     def add_approval(self, approval: Approval) -> None:
         """Add the word of somebody who has not approved the version yet."""
+
+    def route(self, model: str, alias: str) -> Route | None:
+        """Return the alias's route, or None."""
+
+    def put_route(self, route: Route) -> None:
+        """Add the route of an alias that is there, or replace it."""
+
+    def delete_route(self, model: str, alias: str) -> None:
+        """Take the route away, if there is one."""
 
     def uses(self, model: str, version: int | None) -> tuple[Use, ...]:
         """Return what uses the version; for None, what uses the model or any of its versions."""
@@ -154,7 +165,46 @@ class EventRows(Protocol):
         """Return events, newest first; `after` is an event's `id`."""
 
 
-class Rows(ModelRows, PoolRows, EventRows, Protocol):
+class JobRows(Protocol):
+    """Jobs and what happened to them, within one transaction; lists are as those of `ModelRows`."""
+
+    def job(self, job_id: str) -> Job | None:
+        """Return the job, or None."""
+
+    def job_of_request(self, request: str) -> Job | None:
+        """Return the job that this request became, or None."""
+
+    def jobs(self, wanted: JobFilter, *, after: str | None, limit: int | None) -> tuple[Job, ...]:
+        """Return jobs, newest first; `after` is an id."""
+
+    def lock_job(self, job_id: str) -> Job | None:
+        """Return the job, or None, and keep other writers off it until the transaction ends."""
+
+    def lock_submissions(self) -> None:
+        """Keep others from adding unfinished jobs until the transaction ends."""
+
+    def count_unfinished(self) -> int:
+        """Return how many jobs are not finished."""
+
+    def job_writing(self, output: str) -> str | None:
+        """Return the id of an unfinished job that writes at, above or below `output`, or None."""
+
+    def add_job(self, job: Job) -> None:
+        """Add a job."""
+
+    def put_job(self, job: Job) -> None:
+        """Keep what may change of a locked job."""
+
+    def add_job_event(self, event: JobEvent) -> None:
+        """Add a line to the history of a locked job."""
+
+    def job_events(
+        self, job_id: str, *, after: int | None, limit: int | None
+    ) -> tuple[JobEvent, ...]:
+        """Return what happened to the job, newest first; `after` is a revision."""
+
+
+class Rows(ModelRows, PoolRows, EventRows, JobRows, Protocol):
     """The registry's rows within one transaction."""
 
 

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from registry.conflicts import AliasMoved, AliasProtected, ApprovalMissing
+from registry.conflicts import AliasMoved, AliasProtected, ApprovalMissing, InUse
 from registry.domain import Alias, Model, ModelVersion
 from registry.events import EventKind
 from registry.history import record
 from registry.lookup import require_alias, require_version
 from registry.port import Rows
+from registry.uses import Referent
 
 
 def move_alias(
@@ -19,7 +20,7 @@ def move_alias(
     if before is not None and before.version == number:
         return before
     if alias in model.protected:
-        _pass_gate(rows, version, alias, by=by)
+        pass_gate(rows, version, alias, by=by)
     told = {"alias": alias, "version": number, "from_version": before and before.version}
     changed = record(rows, model, EventKind.ALIAS_MOVED, by=by, now=now, why=why, **told)
     moved = Alias(model.name, alias, number, changed.changed_at or now, changed.revision)
@@ -30,10 +31,13 @@ def move_alias(
 def delete_alias(
     rows: Rows, model: Model, alias: str, *, by: str, why: str, now: datetime
 ) -> Model:
-    """Take the locked model's alias away; raises `UnknownAlias`, `AliasProtected`."""
+    """Take the locked model's alias away; raises `UnknownAlias`, `AliasProtected`, `InUse`."""
     before = require_alias(rows, model.name, alias)
     if alias in model.protected:
         raise AliasProtected(model.name, alias)
+    route = rows.route(model.name, alias)
+    if route is not None:
+        raise InUse(str(before), [Referent("route", str(route))])
     rows.delete_alias(model.name, alias)
     told = {"alias": alias, "from_version": before.version}
     return record(rows, model, EventKind.ALIAS_DELETED, by=by, now=now, why=why, **told)
@@ -52,7 +56,8 @@ def compare(
         raise AliasMoved(model, alias, now)
 
 
-def _pass_gate(rows: Rows, version: ModelVersion, alias: str, *, by: str) -> None:
+def pass_gate(rows: Rows, version: ModelVersion, alias: str, *, by: str) -> None:
+    """Raise `ApprovalMissing` unless the version may answer for a protected alias."""
     others = {approval.by for approval in rows.approvals(version.name, version.version)}
     if not by or not others - {by, version.created_by}:
         raise ApprovalMissing(version.name, alias, version.version, by)

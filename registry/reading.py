@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from registry.domain import Alias, AliasMove, Approval, Model, ModelRef, ModelVersion
-from registry.events import ALIAS_KINDS, Event
+from registry.events import ALIAS_KINDS, Event, moves_of
 from registry.lookup import require_alias, require_model, require_pool, require_version
 from registry.pages import EventFilter, ModelFilter, Page, VersionFilter, page_of
 from registry.port import Rows, Store
+from registry.targets import Target, read_target
 from registry.uses import Use
 
 _ALL_MODELS, _ALL_VERSIONS, _ALL_EVENTS = ModelFilter(), VersionFilter(), EventFilter()
@@ -32,6 +33,14 @@ class CatalogReader:
             if ref.alias is None:
                 return require_version(rows, ref.name, ref.version or 0)
             return require_version(rows, ref.name, require_alias(rows, ref.name, ref.alias).version)
+
+    def target(self, ref: ModelRef) -> Target:
+        """Return everything that decides which version answers a request for `ref`.
+
+        Raises `UnknownModel`, `UnknownVersion`, `UnknownAlias`.
+        """
+        with self._store.reading() as rows:
+            return read_target(rows, ref)
 
     def model(self, name: str) -> Model:
         """Return the model; raises `UnknownModel`."""
@@ -119,21 +128,12 @@ class CatalogReader:
                 _require_known(rows, wanted)
         return page_of(found, limit, lambda event: event.id)
 
-    def moves(self, name: str, alias: str | None = None) -> tuple[AliasMove, ...]:
+    def moves(
+        self, name: str, alias: str | None = None, *, limit: int | None = None
+    ) -> tuple[AliasMove, ...]:
         """Return who moved the alias (or any alias), newest first; raises `UnknownModel`."""
         wanted = EventFilter(model=name, alias=alias, kinds=ALIAS_KINDS[:1])
-        return tuple(
-            AliasMove(
-                name,
-                event.alias or "",
-                event.at,
-                event.by,
-                event.from_version,
-                event.version or 0,
-                event.why,
-            )
-            for event in self.events(wanted).items
-        )
+        return moves_of(self.events(wanted, limit=limit).items)
 
     def uses(self, name: str) -> tuple[Use, ...]:
         """Return the jobs and routes that need the model; raises `UnknownModel`."""

@@ -5,13 +5,18 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, inspect, text
 
-from registry import pool_tables, sql_answers  # noqa: F401  # their tables belong to `Base` as well
+from registry import (  # noqa: F401  # their tables belong to `Base` as well
+    job_tables,
+    pool_tables,
+    route_tables,
+    sql_answers,
+)
 from registry.engine import WRITES, failures_named, open_engine, shown
 from registry.errors import RegistryUnavailable, SchemaMismatch
 from registry.settings import RegistrySettings
 from registry.tables import Base
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema that there was, oldest first."""
 HEAD = REVISIONS[-1]
 """The schema that this program knows."""

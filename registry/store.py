@@ -11,12 +11,14 @@ from registry.schema import make_ready
 from registry.settings import RegistrySettings
 from registry.sql_answers import SqlAnswers
 from registry.sql_events import SqlEventRows
+from registry.sql_jobs import SqlJobRows
 from registry.sql_models import SqlModelRows
 from registry.sql_pointers import SqlPointerRows
 from registry.sql_pools import SqlPoolRows
+from registry.sql_routes import SqlRouteRows
 
 
-class SqlRows(SqlModelRows, SqlPointerRows, SqlPoolRows, SqlEventRows):
+class SqlRows(SqlModelRows, SqlPointerRows, SqlRouteRows, SqlPoolRows, SqlEventRows, SqlJobRows):
     """The registry's rows within one session; see `registry.port.Rows`."""
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from registry.domain import Alias, Approval, Model, ModelVersion
 from registry.events import Event
+from registry.jobs import Job, JobEvent, JobFilter, places_above
 from registry.pages import EventFilter, ModelFilter, TagFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer, ServerState
+from registry.routes import Route
 from registry.uses import Use
 
 
@@ -24,6 +26,7 @@ class MemoryRows:
     all_versions: dict[tuple[str, int], ModelVersion] = field(default_factory=dict)
     contents: dict[tuple[str, str], int] = field(default_factory=dict)
     all_aliases: dict[tuple[str, str], Alias] = field(default_factory=dict)
+    all_routes: dict[tuple[str, str], Route] = field(default_factory=dict)
     all_approvals: list[Approval] = field(default_factory=list)
     all_uses: set[Use] = field(default_factory=set)
     all_pools: dict[str, Pool] = field(default_factory=dict)
@@ -31,6 +34,8 @@ class MemoryRows:
     all_servers: dict[tuple[str, str], PoolServer] = field(default_factory=dict)
     all_placements: dict[tuple[str, str, int], Placement] = field(default_factory=dict)
     all_events: list[Event] = field(default_factory=list)
+    all_jobs: dict[str, Job] = field(default_factory=dict)
+    all_job_events: list[JobEvent] = field(default_factory=list)
 
     def copied(self) -> "MemoryRows":
         """Return rows that may be changed; what they hold never is."""
@@ -137,6 +142,15 @@ class MemoryRows:
     def add_approval(self, approval: Approval) -> None:
         self.all_approvals.append(approval)
 
+    def route(self, model: str, alias: str) -> Route | None:
+        return self.all_routes.get((model, alias))
+
+    def put_route(self, route: Route) -> None:
+        self.all_routes[route.model, route.alias] = route
+
+    def delete_route(self, model: str, alias: str) -> None:
+        self.all_routes.pop((model, alias), None)
+
     def uses(self, model: str, version: int | None) -> tuple[Use, ...]:
         found = [u for u in self.all_uses if u.model == model and version in (None, u.version)]
         return tuple(sorted(found, key=lambda use: (use.kind, use.id, use.version or 0)))
@@ -236,6 +250,59 @@ class MemoryRows:
             places = [event.id for event in found]
             found = found[places.index(after) + 1 :] if after in places else []
         return tuple(event for event in found if _wanted(event, wanted))[:limit]
+
+    def job(self, job_id: str) -> Job | None:
+        return self.all_jobs.get(job_id)
+
+    def job_of_request(self, request: str) -> Job | None:
+        return next((job for job in self.all_jobs.values() if job.request == request), None)
+
+    def jobs(self, wanted: JobFilter, *, after: str | None, limit: int | None) -> tuple[Job, ...]:
+        found = [
+            job
+            for job_id, job in sorted(self.all_jobs.items(), reverse=True)
+            if (not wanted.states or job.state in wanted.states)
+            and wanted.model in (None, job.model)
+            and wanted.submitted_by in (None, job.submitted_by)
+            and not (wanted.unsettled and job.settled_at)
+            and (after is None or job_id < after)
+        ]
+        return tuple(found[:limit])
+
+    def lock_job(self, job_id: str) -> Job | None:
+        return self.job(job_id)
+
+    def lock_submissions(self) -> None:
+        """Whoever writes is alone."""
+
+    def count_unfinished(self) -> int:
+        return sum(job.ended_at is None for job in self.all_jobs.values())
+
+    def job_writing(self, output: str) -> str | None:
+        for job in self.all_jobs.values():
+            near = output in places_above(job.output) or job.output in places_above(output)
+            if job.ended_at is None and near:
+                return job.id
+        return None
+
+    def add_job(self, job: Job) -> None:
+        self.all_jobs[job.id] = job
+
+    def put_job(self, job: Job) -> None:
+        self.all_jobs[job.id] = job
+
+    def add_job_event(self, event: JobEvent) -> None:
+        self.all_job_events.append(event)
+
+    def job_events(
+        self, job_id: str, *, after: int | None, limit: int | None
+    ) -> tuple[JobEvent, ...]:
+        found = [
+            event
+            for event in reversed(self.all_job_events)
+            if event.job == job_id and (after is None or event.revision < after)
+        ]
+        return tuple(found[:limit])
 
 
 class MemoryStore:
