@@ -1,5 +1,6 @@
 """Say what went wrong as RFC 9457 problem details."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+V2_MEDIA_TYPE = "application/json"
+_V2 = "/v2"
 _TYPES = "urn:nightshift:problem:"
 
 
@@ -58,7 +61,7 @@ class Refused(Exception):
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail
         """This case in words."""
@@ -66,6 +69,18 @@ class Refused(Exception):
         """What the answer carries besides."""
         self.members = dict(members or {})
         """What this kind of problem says besides: JSON values by name."""
+
+    def __str__(self) -> str:
+        return self.detail
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.kind, self.detail, self.headers, self.members))
+
+
+def _rebuild(
+    kind: Kind, detail: str, headers: Mapping[str, str], members: Mapping[str, Any]
+) -> Refused:
+    return Refused(kind, detail, headers=headers, members=members)
 
 
 def documented(description: str) -> dict[str, Any]:
@@ -88,13 +103,26 @@ def refusals(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
 
 
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the problem as an answer."""
+    """Return the problem as an answer.
+
+    Under `/v2` it has the member `error` as well, and is plain JSON: clients of the Open Inference
+    Protocol read `error`, KServe's only where the media type is that one.
+    """
+    told, media_type = problem.model_dump(exclude_none=True), MEDIA_TYPE
+    if problem.instance is not None and is_v2(problem.instance):
+        told = {"error": problem.detail or problem.title} | told
+        media_type = V2_MEDIA_TYPE
     return Response(
-        problem.model_dump_json(exclude_none=True),
+        json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode(),
         status_code=problem.status,
         headers=dict(headers or {}),
-        media_type=MEDIA_TYPE,
+        media_type=media_type,
     )
+
+
+def is_v2(path: str) -> bool:
+    """Say whether a path belongs to the Open Inference Protocol."""
+    return path == _V2 or path.startswith(f"{_V2}/")
 
 
 def refusal(

@@ -35,9 +35,9 @@ class _Bearer(SecurityBase):
         missing = [scope for scope in wanted.scopes if scope not in caller.principal.scopes]
         if missing:
             raise lacking_scopes(missing)
-        await limiter_of(request.scope).count_route(
-            caller, wanted.scopes, request.path_params.get(MODEL_PARAMETER)
-        )
+        # `churn@champion` is counted as `churn`: an alias is no quota of its own.
+        model, _, _ = request.path_params.get(MODEL_PARAMETER, "").partition("@")
+        await limiter_of(request.scope).count_route(caller, wanted.scopes, model or None)
         return caller.principal
 
 

@@ -8,12 +8,14 @@ class BodyBounds:
     """What a body may be."""
 
     max_bytes: int
-    """Largest body, as it is on the wire; it is never decompressed."""
+    """Largest body, as it is on the wire."""
     grace_s: float
     """Time in which any body may arrive."""
     min_bytes_per_s: float
     """What each second beyond that has to bring on average; the rule is that of Apache's
     mod_reqtimeout."""
+    codings: tuple[str, ...] = ()
+    """Content codings that the route undoes by itself, within its own bound; none by default."""
 
     def deadline_s(self, received: int) -> float:
         """Return how long after its start a body of which so much arrived may go on."""

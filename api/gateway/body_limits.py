@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,22 +17,26 @@ used again; beyond, the connection is closed with the answer."""
 
 
 class BodyLimits:
-    """ASGI middleware: refuse bodies that are too large, too slow or compressed.
+    """ASGI middleware: refuse bodies that are too large, too slow or compressed unasked.
 
     Bytes are counted as they arrive, whatever `Content-Length` says, and before anything parses
     them. What is over the limit ends the connection: it would be read only to be thrown away.
     """
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds) -> None:
+    def __init__(
+        self, app: ASGIApp, bounds: BodyBounds, under: Mapping[str, BodyBounds] | None = None
+    ) -> None:
+        """Paths that begin with a prefix in `under` have bounds of their own."""
         self._app = app
         self._bounds = bounds
+        self._under = dict(under or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 408, 413 or 415."""
         if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, send, self._bounds)
+        body = _Body(receive, send, self._bounds_of(scope["path"]))
         try:
             body.announced(Headers(scope=scope))
             await self._app(scope, body.receive, body.send)
@@ -41,6 +46,10 @@ class BodyLimits:
                 raise
         if body.refused is not None and not body.begun:
             await send_refusal(body.refused, scope, receive, send, headers={"Connection": "close"})
+
+    def _bounds_of(self, path: str) -> BodyBounds:
+        own = (bounds for prefix, bounds in self._under.items() if path.startswith(prefix))
+        return next(own, self._bounds)
 
 
 class _Body:
@@ -61,13 +70,14 @@ class _Body:
 
     def announced(self, headers: Headers) -> None:
         """Judge what the headers say; raises `Refused`."""
-        coding = headers.get("content-encoding", "identity")
-        if coding.lower() not in ("identity", ""):
+        coding = headers.get("content-encoding", "identity").lower()
+        if coding not in ("identity", "", *self._bounds.codings):
             raise self._refuse(
                 Refused(
                     ENCODED,
-                    "send the body without Content-Encoding",
-                    headers={"Accept-Encoding": "identity"},
+                    "send the body without Content-Encoding"
+                    + "".join(f", or as {each}" for each in self._bounds.codings),
+                    headers={"Accept-Encoding": ", ".join((*self._bounds.codings, "identity"))},
                 )
             )
         length = headers.get("content-length")

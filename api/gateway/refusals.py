@@ -71,7 +71,7 @@ ENCODED = Kind(
     "content-encoding",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "Content encoding not supported",
-    "The body is compressed, which this API does not take.",
+    "The body is compressed, or in a way that this path does not take.",
 )
 TOO_SLOW = Kind(
     "body-too-slow",

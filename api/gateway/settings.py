@@ -1,6 +1,7 @@
 """What the gateway is told by its environment."""
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -156,6 +157,8 @@ class TrafficSettings(BaseSettings):
     """Addresses or networks of the proxies whose `X-Forwarded-For` is believed; none by default."""
     max_body_bytes: int = Field(default=1 << 20, gt=0)
     """Largest body: what describes a model has kilobytes."""
+    max_infer_bytes: int = Field(default=64 << 20, gt=0)
+    """Largest body of a request to a model, compressed or not: what Triton's own HTTP takes."""
     body_grace_s: float = Field(default=10.0, gt=0)
     """Time in which any body may arrive."""
     min_body_bytes_per_s: float = Field(default=16_384.0, gt=0)
@@ -173,3 +176,10 @@ class TrafficSettings(BaseSettings):
     def body_bounds(self) -> BodyBounds:
         """What a body may be."""
         return BodyBounds(self.max_body_bytes, self.body_grace_s, self.min_body_bytes_per_s)
+
+    @property
+    def infer_bounds(self) -> BodyBounds:
+        """What the body of a request to a model may be."""
+        return replace(
+            self.body_bounds, max_bytes=self.max_infer_bytes, codings=("gzip", "deflate")
+        )
