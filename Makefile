@@ -16,7 +16,7 @@ COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov
 CHAOS_TIMEOUT_S ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types chaos bench bench-registry openapi lock clean
+.PHONY: help install demo up test lint types chaos bench bench-registry openapi lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ install: ## build the platform's environment only, without Triton
 demo: ## score 336,776 real flights with a real Triton server
 	@$(SET_UP) demo
 	@$(BIN)/nightshift demo
+
+up: ## run the whole platform on this machine until Ctrl-C (WORKERS=3, DEMO=1 for a model and data)
+	@$(SET_UP) up
+	@$(BIN)/nightshift up $(if $(WORKERS),--workers $(WORKERS)) $(if $(DEMO),--demo)
 
 test: ## run every test against real servers
 	@$(SET_UP) test
@@ -70,7 +74,7 @@ lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
 	@$(SET_UP) lock
 	@cd requirements && ../$(LOCK) $(if $(UPGRADE),--upgrade) bench.in -o bench.txt
 	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(WITHOUT) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
-	@cd requirements && $(foreach name,demo runtime,../$(LOCK) $(WITHOUT) --constraint dev.txt $(name).in -o $(name).txt &&) true
+	@cd requirements && $(foreach name,up demo runtime,../$(LOCK) $(WITHOUT) --constraint dev.txt $(name).in -o $(name).txt &&) true
 	@cd requirements && ../$(LOCK) $(WITHOUT) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay

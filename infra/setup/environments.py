@@ -17,6 +17,8 @@ _COMPILED = (
     *("onnxruntime", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"),
     *("s3fs", "skl2onnx", "sklearn.ensemble", "sqlalchemy", "tritonclient.grpc", "typer"),
 )
+# What `nightshift up` starts besides.
+_COMPILED_FOR_UP = ("alembic.command", "moto.server", "prefect.cli.root", "prefect.workers.process")
 _COMPILED_FOR_BENCH = (
     *("daft", "moto.server", "pandas", "pyarrow.parquet", "pyspark.ml.functions", "pyspark.sql"),
     *("ray.data", "tritonclient.grpc", "tritonclient.http"),
@@ -29,7 +31,7 @@ for name in sys.argv[1:]:
         importlib.import_module(name)
 """
 # Larger sets come after those that they contain.
-PLATFORM_SETS = ("demo", "dev")
+PLATFORM_SETS = ("demo", "up", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def build_platform(folders: Folders, uv: Path, name: str) -> None:
         f"#!{folders.platform / 'bin' / 'python'}\nfrom cli.main import main\n\nmain()\n"
     )
     command.chmod(0o755)
-    _compile(folders.platform, _COMPILED)
+    _compile(folders.platform, _COMPILED if name == "demo" else (*_COMPILED, *_COMPILED_FOR_UP))
     _platform_stamp(folders, name).write(folders.platform)
 
 

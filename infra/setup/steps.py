@@ -19,6 +19,7 @@ _NEEDS = {
     "lock": (None, False),
     "install": ("demo", False),
     "demo": ("demo", True),
+    "up": ("up", True),
     "bench": ("demo", True),
     "lint": ("dev", False),
     "test": ("dev", True),

@@ -36,7 +36,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     found = Folders(tmp_path / "checkout")
     found.lock("demo").parent.mkdir(parents=True)
-    for name in ("demo", "dev", "triton"):
+    for name in ("demo", "up", "dev", "triton"):
         _lock(found, name, _wheel(wheels, "1.0"))
     return found
 

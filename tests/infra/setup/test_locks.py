@@ -29,9 +29,8 @@ def test_every_package_has_hashes(name: str) -> None:
 
 def test_sets_agree() -> None:
     """What a smaller set has, a larger one has at the same version."""
-    runtime, demo, dev = _pins("runtime"), _pins("demo"), _pins("dev")
-    assert runtime.items() <= demo.items()
-    assert demo.items() <= dev.items()
+    sets = [_pins(name).items() for name in ("runtime", "demo", "up", "dev")]
+    assert sets[0] <= sets[1] <= sets[2] <= sets[3]
 
 
 def test_scores_are_compared_with_the_same_onnxruntime() -> None:
