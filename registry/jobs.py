@@ -213,6 +213,6 @@ def again(job: Job, *, now: datetime, why: str, lost: bool) -> Job:
 
 def places_above(output: str) -> tuple[str, ...]:
     """Return `output` with every place that holds it: `s3://a/b/c`, `s3://a/b`, `s3://a`."""
-    scheme, separator, path = output.partition("://")
+    head, separator, path = output.rpartition("://")
     steps = path.split("/")
-    return tuple(scheme + separator + "/".join(steps[:n]) for n in range(len(steps), 0, -1))
+    return tuple(head + separator + "/".join(steps[:n]) for n in range(len(steps), 0, -1))

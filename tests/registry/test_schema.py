@@ -15,15 +15,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from registry.catalog import Catalog
-from registry.domain import Alias, Model
+from registry.domain import Alias, Model, ModelRef
 from registry.errors import RegistryUnavailable, SchemaMismatch
 from registry.events import Event, EventKind, replay
+from registry.job_book import Jobs, Order
 from registry.pages import EventFilter
 from registry.schema import HEAD, REVISIONS, VERSION_TABLE, current, downgrade, upgrade
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.tables import Base
-from tests.contracts.test_store import FIRST
+from tests.contracts.test_store import FIRST, FLIGHTS
 
 FIRST_SCHEMA = Path(__file__).with_name("first_schema.sql")
 MORNING = datetime(2026, 1, 1, 8, tzinfo=UTC)
@@ -201,6 +202,25 @@ def test_the_way_down_keeps_what_the_older_schema_can_hold(
         served_version="1",
     )
     assert version.version == 4
+    store.close()
+
+
+def test_jobs_come_and_go_with_their_schema(settings: RegistrySettings) -> None:
+    """Models stay; what an unfinished job used may be deleted once there are no jobs."""
+    upgrade(settings)
+    store = open_store(settings)
+    with store.writing() as rows:
+        rows.add_model(FLIGHTS)
+        rows.add_version(FIRST, content="content")
+    order = Order({"keep": "rest"}, ModelRef("flights", None, 1), "s3://lake/out", by="ada")
+    job, _ = Jobs(store).submit(order, most_unfinished=1)
+    assert Jobs(store).job(job.id) == job
+    store.close()
+    assert downgrade(settings, "0003") == HEAD
+    assert upgrade(settings) == "0003"
+    store = open_store(settings)
+    assert Jobs(store).jobs().items == ()
+    Catalog(store).delete_version("flights", 1)
     store.close()
 
 
