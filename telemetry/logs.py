@@ -10,10 +10,12 @@ and their retries, and from every worker in one place.
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +43,17 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
         cache_logger_on_first_use=True,
     )
     return cast(structlog.stdlib.BoundLogger, wrapped)
+
+
+def tell(source: logging.Logger, words: str, fields: Mapping[str, object]) -> None:
+    """Log at INFO what happens at every request, for a third of what `logger` takes.
+
+    `source` is a logger of the standard library; nothing looks for the place in the program.
+    """
+    if source.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(source.name, logging.INFO, "", 0, words, (), None)
+        record.fields = fields
+        source.handle(record)
 
 
 @contextmanager
@@ -90,11 +103,26 @@ def _json(line: Mapping[str, object]) -> str:
 
 
 class _Rotating(RotatingFileHandler):
-    """Begins a new file after the line that filled one; the library's formats each line twice."""
+    """Writes each line in one call to the system, and begins a new file after the one that is full.
 
-    def shouldRollover(self, record: logging.LogRecord) -> int:  # noqa: N802  # the library's name
-        """Say whether the file is full; `record` is not looked at."""
-        return int(self.stream is not None and self.stream.tell() >= self.maxBytes)
+    The library's way formats each line twice, asks where in the file it is, and flushes.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record; safe for threads, as the library holds the handler's lock."""
+        try:
+            line = f"{self.format(record)}\n".encode()
+            if self._size >= self.maxBytes:
+                self.doRollover()
+            self._size += os.write(self._file, line)
+        except Exception:  # noqa: BLE001  # the library's rule: a line stops nobody
+            self.handleError(record)
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        self._file = stream.fileno()
+        self._size = os.fstat(self._file).st_size
+        return stream
 
 
 @contextmanager

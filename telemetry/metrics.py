@@ -42,6 +42,7 @@ class Metrics:
             "Requests that are being answered.",
             registry=self._registry,
         )
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         build = Gauge(
             "nightshift_build_info",
             "Always 1; the labels say what runs.",
@@ -57,8 +58,16 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, *, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = (
+                self._requests.labels(method, route, status),
+                self._seconds.labels(method, route),
+            )
+            self._series[method, route, status] = series
+        count, times = series
+        count.inc()
+        times.observe(seconds)
 
     def exposition(self) -> bytes:
         """Return all of them in Prometheus' text format."""

@@ -1,5 +1,6 @@
 """Tell what became of each request, in a metric and in a line of the access log."""
 
+import logging
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -8,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.gateway.principal import known_caller
 from api.gateway.route_table import UNMATCHED, RouteTable
-from telemetry.logs import logger
+from telemetry.logs import tell
 from telemetry.metrics import Metrics
 
 ACCESS = "nightshift.access"
@@ -19,7 +20,7 @@ _LONGEST_PATH = 256
 _CLOSED_EARLY = 499
 """What proxies log for a caller that went away before it was answered."""
 
-_access = logger(ACCESS)
+_access = logging.getLogger(ACCESS)
 
 
 class Outcomes:
@@ -66,17 +67,17 @@ class Outcomes:
         self._metrics.answered(method, route, status, seconds=seconds)
         caller = known_caller(scope)
         principal = caller.principal if caller else None
-        _access.info(
-            "answered",
-            method=method,
-            path=scope["path"][:_LONGEST_PATH],
-            route=route,
-            status=status,
-            bytes=sent,
-            ms=round(seconds * 1000, 2),
-            client=caller.address if caller else None,
-            subject=principal.subject if principal else None,
-        )
+        fields = {
+            "method": method,
+            "path": scope["path"][:_LONGEST_PATH],
+            "route": route,
+            "status": status,
+            "bytes": sent,
+            "ms": round(seconds * 1000, 2),
+            "client": caller.address if caller else None,
+            "subject": principal.subject if principal else None,
+        }
+        tell(_access, "answered", fields)
 
 
 def possible(routes: RouteTable) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.logs import JsonLine, logged_to, logger, noted
+from telemetry.logs import JsonLine, logged_to, logger, noted, tell
 
 log = logging.getLogger("tests.telemetry")
 
@@ -147,3 +147,23 @@ def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
             log.info("x" * (1 << 20))
     assert file.stat().st_size < 2 << 20
     assert (tmp_path / "api.jsonl.1").stat().st_size > 10 << 20
+
+
+def test_what_happens_at_every_request_is_told_alike(tmp_path: Path) -> None:
+    """With what the block notes, without secrets, and only where somebody listens."""
+    file = tmp_path / "access.jsonl"
+    source = logging.getLogger("tests.telemetry.access")
+    with logged_to(file, of=source.name), noted(request_id="r1"):
+        tell(source, "answered", {"status": 200, "token": "x", "client": None})
+    tell(source, "not written", {})
+    assert lines(file) == [
+        {
+            "level": "info",
+            "logger": source.name,
+            "message": "answered",
+            "request_id": "r1",
+            "status": 200,
+            "token": "[secret]",
+            "client": None,
+        }
+    ]
