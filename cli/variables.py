@@ -16,7 +16,9 @@ SETTINGS_MODULES = (
     "cli.settings",
     "flows.settings",
     "flows.shards.settings",
+    "flows.slice_settings",
     "inference.settings",
+    "inference.store_settings",
     "registry.settings",
 )
 """Where the settings are defined; none of them imports more than pydantic."""

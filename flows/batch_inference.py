@@ -13,24 +13,20 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows import tasks
-from flows.budget import ErrorBudget
+from flows.errors import TakenOver
 from flows.metering import Meter
 from flows.planning import JobPlan
 from flows.progress import JobProgress
 from flows.report_data import JobReport
 from flows.reporting import FinishedJob
-from flows.rounds import Hand, score_in_rounds
 from flows.runtime import Runtime, open_runtime
-from flows.scoring_job import ScoringJob
+from flows.scoring_here import scoring_job
 from flows.shards.claim import withdraw_claim
-from flows.shards.commit import Adopted, Committed
 from flows.shards.errors import StoreError
-from flows.shards.part_writer import scratch_folder
-from flows.shards.types import Shard
+from flows.spreading import Scored, score_left
 from flows.tasks import whole
 from flows.threads import in_thread
 from flows.watching import watched
-from inference.errors import TransientError
 from inference.jobs import BatchJob
 from registry.domain import ModelVersion
 
@@ -61,10 +57,17 @@ async def batch_inference(job: BatchJob) -> JobReport:
             progress.enter("score")
             meter = await Meter.begin(runtime.pool, model)
             scored = await _score(job, runtime, model, plan, progress)
-            work = await meter.end(scored, progress, runtime.scoring)
+            work = await meter.end(
+                scored.parts, progress, runtime.scoring, processes=scored.processes
+            )
             progress.enter("publish")
             manifest = await tasks.publish(
-                whole(runtime), job, whole(plan), whole(scored), whole(work), progress.seconds()
+                whole(runtime),
+                job,
+                whole(plan),
+                whole(scored.parts),
+                whole(work),
+                progress.seconds(),
             )
             log.info(
                 "published %d rows at %s, %d in the quarantine",
@@ -74,77 +77,20 @@ async def batch_inference(job: BatchJob) -> JobReport:
             )
             progress.enter("report")
             seconds = progress.seconds()
-            done = FinishedJob(job, model, plan, manifest, tuple(scored), work, seconds)
+            done = FinishedJob(job, model, plan, manifest, tuple(scored.parts), work, seconds)
             return await tasks.report(whole(done))
 
 
 async def _score(
     job: BatchJob, runtime: Runtime, model: ModelVersion, plan: JobPlan, progress: JobProgress
-) -> list[Committed | Adopted]:
+) -> Scored:
     """Score what is left of the plan; an output in which nothing was committed is given up."""
     try:
-        scoring_job = _scoring_job(job, runtime, model, plan, progress)
-        return await _score_shards(scoring_job, plan)
+        shared = scoring_job(job, runtime, model, plan, progress)
+        return await score_left(shared, plan, job)
+    except TakenOver:
+        raise
     except BaseException:
         with suppress(StoreError):  # the person is told what came first
             await in_thread(withdraw_claim, plan.output, plan.fingerprint)
         raise
-
-
-def _scoring_job(
-    job: BatchJob, runtime: Runtime, model: ModelVersion, plan: JobPlan, progress: JobProgress
-) -> ScoringJob:
-    budget = ErrorBudget(
-        total_rows=plan.rows,
-        max_fraction=job.max_quarantined_fraction,
-        max_rows=job.max_quarantined_rows,
-    )
-    for record in plan.committed.values():
-        own = record.provenance
-        progress.adopted(rows=own.rows_in, quarantined=own.rows_quarantined)
-        budget.charge_counted(own.shard, own.reasons)
-    return ScoringJob(
-        dataset=plan.dataset,
-        output=plan.output,
-        model=model,
-        mapping=plan.mapping,
-        fingerprint=plan.fingerprint,
-        allow_non_finite=job.allow_non_finite,
-        pool=runtime.pool,
-        buffers=runtime.buffers,
-        readers=runtime.readers,
-        budget=budget,
-        progress=progress,
-        scratch=scratch_folder(plan.output, runtime.files, plan.fingerprint.digest),
-        scoring=runtime.scoring,
-        files=runtime.files,
-        utc_now=runtime.utc_now,
-    )
-
-
-async def _score_shards(job: ScoringJob, plan: JobPlan) -> list[Committed | Adopted]:
-    """Score shards as tasks: retries within a round, rounds while the pool stays away."""
-    settings = job.scoring
-    score = tasks.score.with_options(
-        retries=len(settings.task_retry_delays_s),
-        retry_delay_seconds=list(settings.task_retry_delays_s),
-    )
-    scored: list[Committed | Adopted] = []
-    log = get_run_logger()
-
-    async def score_some(hand: Hand, first: Shard) -> None:
-        try:
-            await score(whole(job), whole(hand), whole(scored), first.index)
-        except TransientError as error:
-            log.warning("shard %d is deferred: %s", (hand.shard or first).index, error)
-            raise
-
-    job.pool.watch(job.model.served_name, job.model.served_version)
-    await score_in_rounds(
-        plan.left,
-        score_some,
-        of=len(plan.shards),
-        in_flight=settings.shards_in_flight,
-        rounds=settings.rounds,
-    )
-    return scored

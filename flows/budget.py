@@ -20,11 +20,12 @@ class ErrorBudget:
             limits.append(int(total_rows * Decimal(repr(max_fraction))))
         self.allowed = min(limits, default=0)
         self._charged: dict[int, Counter[str]] = {}
+        self._elsewhere = 0
 
     @property
     def spent(self) -> int:
         """Rows quarantined so far."""
-        return sum(reasons.total() for reasons in self._charged.values())
+        return self._elsewhere + sum(reasons.total() for reasons in self._charged.values())
 
     @property
     def remaining(self) -> int:
@@ -41,6 +42,12 @@ class ErrorBudget:
         if self.spent > self.allowed:
             raise self.exceeded()
 
+    def charge_elsewhere(self, rows: int) -> None:
+        """Count rows that other processes have quarantined; raises `BudgetExceeded`."""
+        self._elsewhere = rows
+        if self.spent > self.allowed:
+            raise self.exceeded()
+
     def forget(self, shard: int) -> None:
         """Take back what `shard` was charged, because it starts again."""
         self._charged.pop(shard, None)
@@ -51,7 +58,7 @@ class ErrorBudget:
         for counted in self._charged.values():
             reasons.update(counted)
         return BudgetExceeded(
-            quarantined=reasons.total(),
+            quarantined=self._elsewhere + reasons.total(),
             allowed=self.allowed,
             reasons=[f"{count:,} × {reason}" for reason, count in reasons.most_common(3)],
         )

@@ -3,6 +3,10 @@
 JobError
 ├── BudgetExceeded      more rows went to the quarantine than the job allows
 ├── JobUnfinished       the pool stayed away; what was committed is kept, run the job again
+├── SliceFailed         the run of a slice met what ends the job
+├── SliceGivenUp        the runs of a slice died again and again
+├── SliceStopped        the run that handed out a slice has ended, or wants no more of it
+├── TakenOver           another run of the job hands out its slices now
 └── PrefectAway         Prefect's server stopped answering; the same
 """
 
@@ -48,3 +52,39 @@ class PrefectAway(JobError):
             "kept: start it, then run the same job again and it continues"
         )
         self.api_url = api_url
+
+
+class SliceFailed(JobError):
+    """The run of a slice met what would have ended the job in its own process."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class SliceGivenUp(JobError):
+    """The runs of a slice died one after the other, and nothing of it was committed meanwhile."""
+
+    def __init__(self, *, number: int, runs: int, shards: str, why: str) -> None:
+        super().__init__(
+            f"slice {number} is given up: {runs} runs of it ended without committing any of its "
+            f"shards {shards} (the last: {why}); what is done is kept: look at their logs, then "
+            "run the same job again and it continues"
+        )
+        self.number = number
+
+
+class SliceStopped(JobError):
+    """Nobody waits for the rest of the slice any more."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"slice stopped: {why}: what it committed is kept")
+
+
+class TakenOver(JobError):
+    """Another run of the same job hands out its slices now."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"another run of this job has begun to write to {uri}: watch that one; what is done "
+            "is kept for it"
+        )

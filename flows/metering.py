@@ -42,8 +42,13 @@ class Meter:
         scored: Sequence[Committed | Adopted],
         progress: JobProgress,
         settings: ScoringSettings,
+        *,
+        processes: int = 1,
     ) -> Work:
-        """Look again; `scored` is what was done in between. Fails open: figures alone need it."""
+        """Look again; `scored` is what was done in between, by so many `processes`.
+
+        Fails open: figures alone need it.
+        """
         own = [done.record.provenance for done in scored if isinstance(done, Committed)]
         if not own:
             return Work(stages=(), bound=None, foreign_requests=0)
@@ -51,7 +56,7 @@ class Meter:
         now = await read_statistics(pool.servers, model.served_name, model.served_version)
         served = served_between(self.statistics, now)
         places = Places(
-            shards=min(settings.shards_in_flight, len(own)),
+            shards=min(settings.shards_in_flight * processes, len(own)),
             answers=settings.microbatches_in_flight,
         )
         stages = stage_times(progress.stages, served, places)

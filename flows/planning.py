@@ -1,6 +1,7 @@
 """Plan a job: what is read, how it is cut, what is left to do."""
 
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.planner import plan
 from flows.shards.publish import verify_parts
 from flows.shards.settings import S3Settings, ShardSettings
-from flows.shards.types import Shard
+from flows.shards.types import InputFile, Shard
 from inference.jobs import BatchJob
 from registry.domain import ModelVersion
 
@@ -74,7 +75,7 @@ def plan_ahead(
     dataset = open_dataset(job.input, s3, files, most_files=most_files + 1)
     if len(dataset.files) <= most_files:
         return _planned(job, model, dataset, files=files, s3=s3, now=now)
-    _mapping(job, model, dataset)
+    map_columns(job, model, dataset)
     probe = output.probe()
     output.clear_scratch()
     if not probe.writable:
@@ -82,7 +83,8 @@ def plan_ahead(
     return None
 
 
-def _mapping(job: BatchJob, model: ModelVersion, dataset: Dataset) -> Mapping:
+def map_columns(job: BatchJob, model: ModelVersion, dataset: Dataset) -> Mapping:
+    """Decide how the dataset's columns feed the model; raises a `MappingError`."""
     return compile_mapping(
         model.signature,
         dataset.schema,
@@ -93,6 +95,23 @@ def _mapping(job: BatchJob, model: ModelVersion, dataset: Dataset) -> Mapping:
         casts=job.casts,
         text=job.text,
         registered=model.columns,
+    )
+
+
+def identify(
+    job: BatchJob,
+    model: ModelVersion,
+    dataset: Dataset,
+    mapping: Mapping,
+    files: Sequence[InputFile],
+) -> Fingerprint:
+    """Make the fingerprint of a job that reads `files`."""
+    return fingerprint_of(
+        input_uri=dataset.uri,
+        files=files,
+        model=ModelIdentity(name=model.name, version=model.version, digest=model.digest),
+        mapping={**mapping.to_json(), "non-finite answers": job.allow_non_finite},
+        output_schema=[(field.name, str(field.type)) for field in mapping.output_schema],
     )
 
 
@@ -122,15 +141,9 @@ def _planned(
     s3: S3Settings,
     now: datetime,
 ) -> JobPlan:
-    mapping = _mapping(job, model, dataset)
+    mapping = map_columns(job, model, dataset)
     read = dataset.input_files(mapping.read_columns)
-    fingerprint = fingerprint_of(
-        input_uri=dataset.uri,
-        files=read,
-        model=ModelIdentity(name=model.name, version=model.version, digest=model.digest),
-        mapping={**mapping.to_json(), "non-finite answers": job.allow_non_finite},
-        output_schema=[(field.name, str(field.type)) for field in mapping.output_schema],
-    )
+    fingerprint = identify(job, model, dataset, mapping, read)
     output = open_store(job.output, s3)
     cut = Cut(shard_rows=files.shard_rows, shard_bytes=files.shard_bytes)
     claim = claim_output(

@@ -63,6 +63,7 @@ class JobProgress:
         self._totals = (0, 0)
         self._adopted = 0
         self._running: dict[int, tuple[int, int]] = {}
+        self._elsewhere = (0, 0)
         self._rows = 0
         self._quarantined = 0
         self._shards = 0
@@ -111,6 +112,16 @@ class JobProgress:
         self._rows -= rows
         self._quarantined -= quarantined
 
+    def elsewhere(self, *, rows: int, quarantined: int) -> None:
+        """Say how many rows other processes have scored of shards that are not committed yet."""
+        self._elsewhere = (rows, quarantined)
+
+    @property
+    def under_way(self) -> tuple[int, int]:
+        """Rows of the shards that are being scored in this process, and the quarantined ones."""
+        counts = self._running.values()
+        return sum(rows for rows, _ in counts), sum(bad for _, bad in counts)
+
     def committed(self, shard: int) -> None:
         """Count a shard as done."""
         self._running.pop(shard, None)
@@ -128,16 +139,17 @@ class JobProgress:
     def snapshot(self) -> Snapshot:
         """Return where the job is now."""
         elapsed = self.seconds().get("score", 0.0)
-        rate = (self._rows - self._adopted) / elapsed if elapsed > 0 else 0.0
+        rows = self._rows + self._elsewhere[0]
+        rate = (rows - self._adopted) / elapsed if elapsed > 0 else 0.0
         rows_total, shards_total = self._totals
         return Snapshot(
             phase=self._phase,
             rows_total=rows_total,
-            rows_done=self._rows,
-            rows_quarantined=self._quarantined,
+            rows_done=rows,
+            rows_quarantined=self._quarantined + self._elsewhere[1],
             shards_total=shards_total,
             shards_done=self._shards,
             rate=rate,
-            eta_s=(rows_total - self._rows) / rate if rate > 0 else None,
+            eta_s=(rows_total - rows) / rate if rate > 0 else None,
             health=self.health() if self.health is not None else None,
         )

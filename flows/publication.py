@@ -32,6 +32,8 @@ def publish_job(
         finish_publication(plan.output, plan.claim.published)
         return plan.claim.published
     records = [*plan.committed.values(), *(done.record for done in scored)]
+    # In the plan's order, whoever was quickest: sums of floating-point numbers depend on it.
+    records.sort(key=lambda record: record.provenance.shard)
     merged = merge_profiles(record.provenance.outputs for record in records)
     try:
         return publish(

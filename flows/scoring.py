@@ -36,6 +36,11 @@ async def score_shard(job: ScoringJob, shard: Shard, *, attempt: int) -> Committ
     for want of a clear answer, may come after the commit. The next attempt adopts that part.
     """
     try:
+        if job.find_part and (found := await in_thread(job.find_part, shard)):
+            job.progress.adopted(
+                rows=found.provenance.rows_in, quarantined=found.provenance.rows_quarantined
+            )
+            return Adopted(found)
         return await _Attempt(job, shard, attempt).run()
     except BaseException as error:
         job.progress.restarted(shard.index)

@@ -9,11 +9,13 @@ from pathlib import Path
 from flows.budget import ErrorBudget
 from flows.progress import JobProgress
 from flows.settings import ScoringSettings
+from flows.shards.commit import PartRecord
 from flows.shards.dataset import Dataset
 from flows.shards.fingerprint import Fingerprint
 from flows.shards.mapping import Mapping
 from flows.shards.object_store import ObjectStore
 from flows.shards.settings import ShardSettings
+from flows.shards.types import Shard
 from inference.pool import Pool
 from inference.proof import Proof
 from inference.shared_memory import BufferPool
@@ -54,5 +56,8 @@ class ScoringJob:
     """How files are read and written."""
     utc_now: Callable[[], datetime]
     """The time, for records."""
+    find_part: Callable[[Shard], PartRecord | None] | None = None
+    """Looks for a shard's part before it is scored, where other runs score shards of the job;
+    called from threads."""
     proof: Proof = field(default_factory=Proof)
     """What the job has seen of its model."""

@@ -22,6 +22,7 @@ from flows.shards.fingerprint import Fingerprint, differences
 from flows.shards.manifest import MANIFEST_KEY, Cut, Manifest, read_manifest
 from flows.shards.mending import is_whole, remove_damaged
 from flows.shards.object_store import ObjectInfo, ObjectStore
+from flows.shards.slice_objects import remove_slice_objects
 from flows.shards.visibility import is_hidden
 
 JOB_NAME = re.compile(r"^_job-(?P<fingerprint>[0-9a-f]{12})\.json$")
@@ -283,6 +284,7 @@ def withdraw_claim(store: ObjectStore, fingerprint: Fingerprint) -> bool:
             if name and name["fingerprint"] == fingerprint.short:
                 return False
         store.delete(job_key(fingerprint))
+        remove_slice_objects(store, fingerprint.digest)
         return True
     finally:
         store.clear_scratch()

@@ -24,6 +24,7 @@ ShardError
 │   ├── StoreDenied             the store knows us and says no
 │   └── StoreUnavailable        transient: another try may succeed
 │       └── AmbiguousPut        the put may have happened: read back before trying again
+├── PlanUnusable                (plan_file) a plan beside the output that is not the job's
 └── RowsUnaccounted             (provenance) rows in are not rows ok plus rows quarantined
 """
 

@@ -25,6 +25,7 @@ from flows.shards.manifest import (
 )
 from flows.shards.object_store import PROBE_PREFIX, ObjectInfo, ObjectStore, Tail
 from flows.shards.quarantine import QUARANTINE_PREFIX
+from flows.shards.slice_objects import is_slice_object
 from flows.shards.types import Shard
 
 PUBLISH_TRIES = 5
@@ -205,5 +206,6 @@ def _is_ours(key: str) -> bool:
     return (
         bool(PART_NAME.match(key))
         or key.startswith(PROBE_PREFIX)
+        or is_slice_object(key)
         or (key.startswith(QUARANTINE_PREFIX) and name.startswith("part-"))
     )

@@ -1,0 +1,51 @@
+"""Bring a job's plan to the runs that score its slices, without its being made again."""
+
+from datetime import datetime
+
+from flows.planning import JobPlan, identify, map_columns
+from flows.shards.claim import Claim
+from flows.shards.dataset import Dataset
+from flows.shards.object_store import ObjectStore, open_store
+from flows.shards.plan_file import KeptPlan, PlanHead, PlanUnusable, plan_key, write_plan
+from flows.shards.planner import plan as cut_shards
+from flows.shards.settings import S3Settings
+from inference.jobs import BatchJob
+from registry.domain import ModelVersion
+
+
+def keep_plan(plan: JobPlan, job: BatchJob, model: ModelVersion) -> None:
+    """Write the plan beside the output, unless an earlier run of the job has. Blocks."""
+    head = PlanHead(
+        fingerprint=plan.fingerprint.digest,
+        job=job.model_dump(mode="json"),
+        model=str(model),
+        input_uri=plan.dataset.uri,
+        input_root=plan.dataset.store.uri,
+        cut=plan.claim.cut,
+    )
+    files = plan.dataset.input_files(plan.mapping.read_columns)
+    schemas = plan.dataset.schema, plan.dataset.partition_schema
+    write_plan(plan.output, KeptPlan(head, files, *schemas))
+
+
+def restore_plan(
+    kept: KeptPlan, model: ModelVersion, output: ObjectStore, *, s3: S3Settings, now: datetime
+) -> JobPlan:
+    """Work out the plan of which the files are known, and check that it is the job's.
+
+    Nothing is listed and no footer is read. Raises `PlanUnusable` when what comes out has another
+    fingerprint, and a `MappingError`.
+    """
+    head = kept.head
+    job = BatchJob.model_validate(head.job)
+    store = open_store(head.input_root, s3, inputs=True)
+    dataset = Dataset(head.input_uri, store, (), kept.schema, kept.partition_schema)
+    mapping = map_columns(job, model, dataset)
+    fingerprint = identify(job, model, dataset, mapping, kept.files)
+    if fingerprint.digest != head.fingerprint:
+        uri = f"{output.uri}/{plan_key(head.fingerprint)}"
+        raise PlanUnusable(uri, "what it says has another fingerprint than the job")
+    cut = head.cut
+    shards = cut_shards(kept.files, shard_rows=cut.shard_rows, shard_bytes=cut.shard_bytes)
+    claim = Claim(cut, now, published=None, conditional_writes=True)
+    return JobPlan(dataset, output, mapping, fingerprint, claim, shards, committed={})
