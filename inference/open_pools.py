@@ -66,6 +66,10 @@ class OpenPools:
         """Return the pool; None when it has no server."""
         return self._pools.get(name)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the pools that have a server."""
+        return tuple(self._pools)
+
     def servers(self) -> tuple[Server, ...]:
         """Return the servers of every pool."""
         return tuple(server for pool in self._pools.values() for server in pool.servers)
@@ -91,6 +95,8 @@ class OpenPools:
         if urls == (tuple(server.url for server in present.servers) if present else ()):
             return
         if present is not None:
+            # What waits in it for a place must not get one there.
+            present.leave({server.url for server in present.servers} - set(urls))
             self._retired.append(self._pools.pop(name))
         if urls:
             connections = [self.connect(url) for url in urls]

@@ -3,7 +3,7 @@
 import asyncio
 import random as random_source
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from inference.admission import Admission, RetryTurns
 from inference.attempt import Attempts, Failed
 from inference.breaker import BreakerLimits
 from inference.errors import InferenceError, ServerFault, ServerOverloaded, ServerSlow
+from inference.foresight import Foreseen, foreseen
 from inference.health import PoolHealth, ServerHealth
 from inference.pace import Pace
 from inference.placement import NoPlace, Placement, no_place
@@ -119,6 +120,30 @@ class Pool:
                     alone = not self._attempts.answered_since(began)
                     if deadline_s is not None or in_turn or alone:
                         raise
+
+    def wait_s(self) -> float:
+        """Return how long a new request is likely to wait for a place, as Little's law has it."""
+        routes = self._router.routes
+        if not (waiting := self._admission.waiting):
+            return 0.0
+        running = sum(route.outstanding for route in routes)
+        longest_s = max(route.ewma_s for route in routes)
+        return waiting * longest_s / max(running, 1)
+
+    def load(self) -> float:
+        """Return how many requests there are to each server, those that wait included."""
+        running = sum(route.outstanding for route in self._router.routes)
+        return (running + self._admission.waiting) / len(self._servers)
+
+    def foresee(self, model: str, version: str) -> Foreseen:
+        """Say which server a request would get now, and why; nothing is changed."""
+        return foreseen(self._router, self._servers, (model, version), self._clock())
+
+    def leave(self, urls: Collection[str]) -> None:
+        """Give these servers nothing new from now on; what they have is finished."""
+        for server, route in zip(self._servers, self._router.routes, strict=True):
+            route.leaving = route.leaving or server.url in urls
+        self._admission.dispatch()
 
     def most_rows(self, model: str, version: str) -> int:
         """Return the most rows of the model that will be answered in time, as far as is known."""

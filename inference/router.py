@@ -98,6 +98,8 @@ class Route:
     """Models it did not have ready, each with when to ask again."""
     silent: bool = False
     """Whether it did not answer its last probe."""
+    leaving: bool = False
+    """Whether it finishes what it has and gets nothing new."""
 
 
 class Router:
@@ -133,15 +135,22 @@ class Router:
         4. every breaker is open
         5. only avoided servers, or ones without the model, are left
         """
+        picked = self.foresee(now, model, avoid)
+        return self._take(picked, now) if isinstance(picked, int) else picked
+
+    def foresee(
+        self, now: float, model: ModelKey, avoid: Collection[int] = ()
+    ) -> "int | Wait | AllOpen | Exhausted":
+        """Return what `choose` would choose, the server by its position, without taking a place."""
         heard = self._heard(model, now)
-        asked = [index for index in range(len(self.routes)) if index not in avoid]
+        asked = [i for i, each in enumerate(self.routes) if not (i in avoid or each.leaving)]
         audible = [index for index in asked if not (heard and self.routes[index].silent)]
         serving = [index for index in audible if self._serves(index, model, now)]
         candidates = [index for index in serving if self._allows(index, now)]
         due = [i for i in candidates if self.routes[i].breaker.state(now) is State.HALF_OPEN]
         roomy = due[:1] or [index for index in candidates if self._has_room(index, now)]
         if roomy:
-            return self._take(self._least_loaded(roomy, now), now)
+            return self._least_loaded(roomy, now)
         probed = any(self.routes[index].breaker.probing for index in serving)
         if candidates or probed:
             return Wait(self._room_at(candidates, now))
@@ -208,7 +217,8 @@ class Router:
         return {
             index
             for index, route in enumerate(self.routes)
-            if not (route.silent or self._is_open(route, now)) and self._serves(index, model, now)
+            if not (route.silent or route.leaving or self._is_open(route, now))
+            and self._serves(index, model, now)
         }
 
     def _serves(self, index: int, model: ModelKey, now: float) -> bool:

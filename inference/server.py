@@ -1,10 +1,11 @@
 """Say what the pool needs from one inference server."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from inference.tensors import InferAnswer, InferRequest
-from registry.domain import Signature
+from registry.domain import Signature, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,24 @@ class ModelStatistics:
     """Seconds that instances worked, summed over them: a merged execution counts once."""
     instances: int
     """Instances of the model: how many executions can run at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What a server says of a model that it serves, fed in rows or not."""
+
+    name: str
+    """The name by which it is served."""
+    versions: tuple[str, ...]
+    """The versions that are served."""
+    platform: str
+    """What runs it."""
+    inputs: tuple[TensorSpec, ...]
+    """In the server's order, -1 for a dimension that varies."""
+    outputs: tuple[TensorSpec, ...]
+    """As `inputs`."""
+    max_batch_size: int
+    """Most rows of one request; 0 when the model sets no limit."""
 
 
 class Server(Protocol):
@@ -79,6 +98,21 @@ class Server(Protocol):
         """Read what the server has done with the model; raises `ModelNotReady`.
 
         An answer is counted some time after it was sent.
+        """
+        ...
+
+    async def metadata(self, model: str, version: str) -> ModelMetadata:
+        """Read what the model is; raises `ModelNotReady`."""
+        ...
+
+    async def config(self, model: str, version: str) -> Mapping[str, Any]:
+        """Read the model's configuration as Triton's JSON; raises `ModelNotReady`."""
+        ...
+
+    async def counts(self, model: str, version: str) -> Sequence[Mapping[str, Any]]:
+        """Read what the server counted, as the protocol's JSON, an item for each version.
+
+        Of every model for an empty name; raises `ModelNotReady`.
         """
         ...
 

@@ -100,6 +100,8 @@ class InferRequest:
     """What the model itself is told besides, by names that the protocol does not reserve."""
     queue_timeout_us: int = 0
     """Longest time in Triton's queue, in microseconds; 0 is the model's default."""
+    traceparent: str = ""
+    """W3C trace context of whoever asks; empty without one."""
 
     def rows_between(self, start: int, stop: int) -> "InferRequest":
         """Return the request for rows `start` up to `stop` (not included), without copying."""

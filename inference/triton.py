@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from inference import wire
+from inference import v2_json, wire
 from inference.abandoned import AbandonedCalls
 from inference.errors import (
     InferenceError,
@@ -23,7 +23,7 @@ from inference.errors import (
     UnknownModel,
 )
 from inference.failures import failure
-from inference.server import ModelStatistics, RepositoryEntry
+from inference.server import ModelMetadata, ModelStatistics, RepositoryEntry
 from inference.settings import InferenceSettings
 from inference.tensors import InferAnswer, InferRequest
 from registry.domain import Signature, TensorSpec
@@ -84,7 +84,8 @@ class TritonServer:
         call = self._connected().unary_unary(
             _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
-        answer = self._ask(call(message, timeout=timeout_s))
+        about = (("traceparent", request.traceparent),) if request.traceparent else None
+        answer = self._ask(call(message, timeout=timeout_s, metadata=about))
         response = await self._abandoned.answer(answer)
         return wire.decode(response, request, server=self._url)
 
@@ -154,6 +155,22 @@ class TritonServer:
             busy_s=sum(map(_execution_ns, said.batch_stats)) / 1e9,
             instances=sum(group.count * max(len(group.gpus), 1) for group in groups),
         )
+
+    async def metadata(self, model: str, version: str) -> ModelMetadata:
+        """Read what the model is; see `Server.metadata`."""
+        said, config = await self._describe(model, version)
+        return v2_json.metadata(said, max_batch_size=config.max_batch_size)
+
+    async def config(self, model: str, version: str) -> Mapping[str, Any]:
+        """Read the model's configuration; see `Server.config`."""
+        question = service_pb2.ModelConfigRequest(name=model, version=version)
+        return v2_json.as_json((await self._control("ModelConfig", question)).config)
+
+    async def counts(self, model: str, version: str) -> Sequence[Mapping[str, Any]]:
+        """Read what the server counted; see `Server.counts`."""
+        question = service_pb2.ModelStatisticsRequest(name=model, version=version)
+        said = await self._control("ModelStatistics", question)
+        return [v2_json.as_json(each) for each in said.model_stats]
 
     async def load(self, model: str) -> None:
         """Have the server load the model, or load it again; raises `UnknownModel`."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from telemetry.online import OnlineMetrics
+
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 
 # Below the first a management request comes from a cache, above the last someone has given up.
@@ -43,6 +45,7 @@ class Metrics:
             registry=self._registry,
         )
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.online = OnlineMetrics(self._registry)
         build = Gauge(
             "nightshift_build_info",
             "Always 1; the labels say what runs.",

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from inference.errors import (
     DeadlineExceeded,
@@ -15,7 +16,7 @@ from inference.errors import (
     SignatureMismatch,
     UnknownModel,
 )
-from inference.server import ModelStatistics, RepositoryEntry
+from inference.server import ModelMetadata, ModelStatistics, RepositoryEntry
 from inference.tensors import Array, InferAnswer, InferRequest
 from registry.domain import Signature, TensorSpec
 
@@ -114,6 +115,28 @@ class ScriptedServer:
         self._served(model, version)
         spent_s = self.answered[model] * self.delay_s
         return ModelStatistics(self.answered[model], spent_s, 0.0, spent_s, 1)
+
+    async def metadata(self, model: str, version: str) -> ModelMetadata:
+        said = self._served(model, version).signature
+        return ModelMetadata(
+            model, ("1",), "scripted", said.inputs, said.outputs, said.max_batch_size
+        )
+
+    async def config(self, model: str, version: str) -> Mapping[str, Any]:
+        most = self._served(model, version).signature.max_batch_size
+        return {"name": model, "max_batch_size": most}
+
+    async def counts(self, model: str, version: str) -> Sequence[Mapping[str, Any]]:
+        if model:
+            self._served(model, version)
+        return [
+            {
+                "name": name,
+                "version": "1",
+                "inference_stats": {"success": {"count": self.answered[name]}},
+            }
+            for name in ([model] if model else sorted(self.loaded))
+        ]
 
     async def load(self, model: str) -> None:
         self._check_reachable()

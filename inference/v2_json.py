@@ -1,0 +1,48 @@
+"""Turn what a server says of its models into the V2 protocol's JSON."""
+
+from typing import Any
+
+from inference.server import ModelMetadata
+from registry.domain import TensorSpec
+
+
+def metadata(said: Any, *, max_batch_size: int) -> ModelMetadata:
+    """Read a `ModelMetadataResponse`."""
+    return ModelMetadata(
+        name=said.name,
+        versions=tuple(said.versions),
+        platform=said.platform,
+        inputs=tuple(_spec(tensor) for tensor in said.inputs),
+        outputs=tuple(_spec(tensor) for tensor in said.outputs),
+        max_batch_size=max_batch_size,
+    )
+
+
+def as_json(message: Any) -> dict[str, Any]:
+    """Return a protobuf message as Triton's HTTP endpoint writes it.
+
+    Unlike protobuf's own JSON, 64-bit numbers are numbers and fields keep their names; what was
+    not set has its default, messages and members of a choice are left out.
+    """
+    told: dict[str, Any] = {}
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            told[field.name] = {str(key): _plain(field, value[key]) for key in sorted(value)}
+        elif field.is_repeated:
+            told[field.name] = [_plain(field, each) for each in value]
+        elif not field.has_presence or message.HasField(field.name):
+            told[field.name] = _plain(field, value)
+    return told
+
+
+def _plain(field: Any, value: Any) -> Any:
+    if hasattr(value, "DESCRIPTOR"):
+        return as_json(value)
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
+    return value
+
+
+def _spec(tensor: Any) -> TensorSpec:
+    return TensorSpec(tensor.name, tensor.datatype, tuple(tensor.shape))
