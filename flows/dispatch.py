@@ -164,6 +164,8 @@ class Dispatch:
         for each in self._slices:
             actions += self._settle(each, now)
         begun = [run for run in self._runs.values() if run.phase == "begun"]
+        if begun:
+            self._sign_at = now
         here = [each for each in self._slices if each.here]
         self.most_at_once = max(self.most_at_once, len(begun) + len(here))
         waiting = [number for number, run in self._runs.items() if run.phase == "waiting"]
@@ -196,7 +198,7 @@ class Dispatch:
 
     def _enter(self, run: _Run, phase: Literal["waiting", "begun", "ended"], now: float) -> None:
         if run.phase == "waiting" and phase != "waiting":
-            run.began_at = run.heard_at = self._sign_at = now
+            run.began_at = run.heard_at = now
         if run.phase != "begun" or phase == "ended":
             run.phase = phase
 
