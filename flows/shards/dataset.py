@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flows.shards.admission import admitted
 from flows.shards.errors import (
     ColumnClash,
     CorruptFooter,
@@ -77,6 +78,7 @@ def open_dataset(
 
     Raises the errors of `list_dataset`, and `BadUri`.
     """
+    s3 = admitted(uri, s3)
     store = open_store(uri, s3, inputs=True)
     parent, _, name = store.uri.rpartition("/")
     if not uri.endswith("/") and name and not parent.endswith("/"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
+from flows.shards.admission import admitted
 from flows.shards.errors import BadUri, NoSuchObject, StoreDenied, StoreUnavailable
 from flows.shards.settings import S3Settings
 
@@ -153,6 +154,7 @@ def open_store(uri: str, settings: S3Settings, *, inputs: bool = False) -> Objec
     come from requests, and libraries that are handed one whole would follow what is hidden in it.
     Raises `BadUri`.
     """
+    settings = admitted(uri, settings)
     if "\0" in uri or not uri.strip():
         raise BadUri(uri, "it is empty or holds a zero byte")
     scheme, separator, rest = uri.partition("://")

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from inference.store_settings import StoreName, StoreSettings
+
 
 class ShardSettings(BaseSettings):
     """How a dataset is cut into shards, and shards become parts."""
@@ -69,7 +71,16 @@ class ShardSettings(BaseSettings):
 class S3Settings(BaseSettings):
     """How S3 is reached; what is not set comes from AWS's own environment and files."""
 
-    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_S3_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTSHIFT_S3_", frozen=True, extra="ignore", validate_by_name=True
+    )
+
+    stores: dict[StoreName, StoreSettings] = Field(
+        default_factory=dict,
+        validation_alias="NIGHTSHIFT_STORES",
+        description="Where datasets may lie, by name, each with what differs for it; every address "
+        "will do when there are none.",
+    )
 
     endpoint_url: str | None = Field(
         default=None, description="Address of an S3 that is not AWS's; None asks AWS."
