@@ -43,7 +43,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gateway.routes.learn(app.routes)
         gateway.metrics.expect(possible(gateway.routes))
-        async with gateway.running(), open_dependencies(settings) as dependencies:
+        async with (
+            gateway.running(),
+            open_dependencies(settings, gateway.metrics.online) as dependencies,
+        ):
             app.state.dependencies = dependencies
             yield
 

@@ -10,6 +10,8 @@ from fastapi import Depends, Request
 
 from api.checks import Check, PoolLook, RegistryLook
 from api.idempotency import Repeats
+from api.online.engine import Engine
+from api.online.opening import open_engine
 from api.pools.upkeep import Upkeep, register_settings
 from api.settings import ApiSettings, Settings
 from inference.open_pools import OpenPools
@@ -17,6 +19,8 @@ from registry.cached import CachedCatalog
 from registry.catalog import Catalog
 from registry.fleet import Fleet
 from registry.opening import open_registry
+from registry.routing import Routing
+from telemetry.online import OnlineMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Dependencies:
     """Pools and servers, as they are registered."""
     open_pools: OpenPools
     """The pools that are registered, connected to their Triton servers."""
+    routing: Routing
+    """How the requests of aliases are split, as it is registered."""
+    online: Engine
+    """What answers online requests, whatever protocol they come by."""
     upkeep: Upkeep
     """What keeps these as those say."""
     repeats: Repeats
@@ -42,7 +50,9 @@ class Dependencies:
 
 
 @asynccontextmanager
-async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
+async def open_dependencies(
+    settings: Settings, metrics: OnlineMetrics
+) -> AsyncIterator[Dependencies]:
     """Open everything for the length of the block.
 
     Servers that are away come back by themselves. A registry that cannot be opened is an error
@@ -54,12 +64,15 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
             await run_sync(register_settings, fleet, settings.inference.triton_urls)
         async with OpenPools(settings.inference) as pools:
             upkeep = Upkeep(fleet, catalog, pools, interval_s=settings.api.pools_refresh_s)
-            async with upkeep.running():
+            engine = open_engine(registry, pools, metrics, settings.online)
+            async with upkeep.running(), engine as online:
                 yield Dependencies(
                     catalog=catalog,
                     cached=registry.cached,
                     fleet=fleet,
                     open_pools=pools,
+                    routing=registry.routing,
+                    online=online,
                     upkeep=upkeep,
                     repeats=Repeats(registry.store.answers()),
                     checks=(

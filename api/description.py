@@ -21,6 +21,7 @@ TAGS = [
     {"name": "models", "description": "Names under which versions are registered."},
     {"name": "versions", "description": "Immutable states of models, and who approved them."},
     {"name": "aliases", "description": "Names that point to one version of a model."},
+    {"name": "routing", "description": "How an alias's requests are split, and where one goes."},
     {"name": "pools", "description": "Triton servers that serve the same models."},
     {"name": "servers", "description": "Servers of a pool: probed, drained, removed."},
     {"name": "placements", "description": "Versions that a pool's servers shall serve."},

@@ -8,6 +8,7 @@ from api.models import aliases, versions
 from api.models import routes as models
 from api.pools import placements, servers
 from api.pools import routes as pools
+from api.routing import routes as routing
 
 
 def include_management(app: FastAPI) -> None:
@@ -16,7 +17,7 @@ def include_management(app: FastAPI) -> None:
     They are added as they are: a router that is included is asked route by route through a layer
     of its own, which costs a read more than its answer does.
     """
-    for part in (models, versions, aliases, pools, servers, placements):
+    for part in (models, versions, aliases, routing, pools, servers, placements):
         app.router.routes.extend(part.router.routes)
     for kind in errors.KINDS:
         app.add_exception_handler(kind, errors.of_domain_error)

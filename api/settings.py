@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.gateway.settings import CorsSettings, QuotaSettings, TokenSettings, TrafficSettings
+from api.online.settings import OnlineSettings
 from inference.settings import InferenceSettings
 from registry.settings import RegistrySettings
 
@@ -53,6 +54,8 @@ class Settings:
     """Where the registry is."""
     inference: InferenceSettings
     """Which Triton servers make the pool."""
+    online: OnlineSettings
+    """How single requests are answered."""
 
     @classmethod
     def read(cls) -> Self:
@@ -65,4 +68,5 @@ class Settings:
             CorsSettings(),
             RegistrySettings(),
             InferenceSettings(),
+            OnlineSettings(),
         )

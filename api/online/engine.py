@@ -23,7 +23,7 @@ from api.online.port import (
 )
 from api.online.resolver import Registered, Resolver, Served
 from api.online.settings import OnlineSettings
-from api.online.shadows import Copy, Shadows
+from api.online.shadows import Copy, ShadowCounts, Shadows
 from api.online.whereabouts import Place, Whereabouts
 from inference.errors import InferenceError, ModelNotReady, PoolUnavailable
 from inference.pool import Pool
@@ -109,6 +109,10 @@ class Engine:
             choice,
             [pool.foresee(place.served, place.version) for pool in pools],
         )
+
+    def shadow_counts(self, route: str, version: int) -> ShadowCounts:
+        """Return what the shadow of a route (`NAME@ALIAS`) has shown in this process."""
+        return self._shadows.counts(route, version)
 
     def _choice(self, meant: Registered, key: str, pinned: int | None) -> Choice:
         return choose(meant.target, meant.ref, key=key, pinned=pinned, chance=self._random())

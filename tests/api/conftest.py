@@ -9,6 +9,7 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.gateway.settings import CorsSettings, QuotaSettings, TrafficSettings
+from api.online.settings import OnlineSettings
 from api.settings import ApiSettings, Settings
 from inference.settings import InferenceSettings
 from registry.settings import RegistrySettings
@@ -55,4 +56,5 @@ def settings_for(database: Path, *urls: str, check_timeout_s: float = 5.0) -> Se
         cors=CorsSettings(),
         registry=RegistrySettings(database_url=f"sqlite:///{database}"),
         inference=InferenceSettings(triton_urls=urls, probe_timeout_s=check_timeout_s),
+        online=OnlineSettings(),
     )
