@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.settings import LocalSettings
+    from examples.flights.dataset import Dataset
     from examples.flights.train import Trained
 
 # Commands import what they use when they run, so that help shows at once.
@@ -48,9 +49,9 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
     lake = local.data_dir / "lake"
     with ThreadPoolExecutor(1) as thread, finishing() as begin:
         # Servers take seconds to start, most of them waiting: the model is trained meanwhile.
-        prepared = thread.submit(_prepare, console, lake / "flights", local)
+        making = thread.submit(prepared, console, lake / "flights", local)
         with started(console, local, models=[]) as urls:
-            trained = prepared.result()
+            _, trained = making.result()
             _register(trained, urls, local)
             job = BatchJob(
                 model=f"{MODEL}@{ALIAS}",
@@ -66,7 +67,9 @@ def _demo(console: "Console", local: "LocalSettings") -> None:
     _say(console, _NEXT.format(scores=lake / "scores"))
 
 
-def _prepare(console: "Console", dataset: Path, local: "LocalSettings") -> "Trained":
+def prepared(
+    console: "Console", dataset: Path, local: "LocalSettings"
+) -> "tuple[Dataset, Trained]":
     """Write the dataset, train the model; both are kept for the next time."""
     from examples.flights.dataset import MaterialMissing, prepare
     from examples.flights.train import describe, train
@@ -78,7 +81,7 @@ def _prepare(console: "Console", dataset: Path, local: "LocalSettings") -> "Trai
     _say(console, f"dataset: {made.rows:,} flights in {made.files} months, {made.root}")
     trained = train(dataset, local.data_dir / "training" / "flights")
     _say(console, f"model: {describe(trained)}")
-    return trained
+    return made, trained
 
 
 def _say(console: "Console", words: str) -> None:

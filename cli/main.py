@@ -18,6 +18,7 @@ from cli.local import run_servers
 from cli.score import score
 from cli.serve import serve
 from cli.token import token
+from cli.up.command import down, status, up
 
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as shells expect it."""
@@ -81,6 +82,9 @@ app.command()(demo)
 app.command()(score)
 app.command()(serve)
 app.command("servers")(run_servers)
+app.command()(up)
+app.command()(status)
+app.command()(down)
 app.add_typer(db.app, name="db")
 app.command()(token)
 app.add_typer(models.app, name="models")

@@ -213,6 +213,10 @@ class LocalServer(Startable):
         """The server's own process id, not its guard's."""
         return self._known(self._process).pid
 
+    def status(self) -> int | None:
+        """Return the exit status, or None while the server runs or was not started."""
+        return None if self._process is None else self._process.status()
+
     def stop(self) -> None:
         """End the server; what it keeps on disk stays. Safe to repeat."""
         if self._process is not None:

@@ -1,0 +1,1 @@
+"""The whole platform on one machine: start it, look at it, stop it."""
