@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -53,39 +54,50 @@ class Api:
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Return what is there."""
-        return self._body("GET", path, params=query)
+        return self._body("GET", path, params=_given(query))
 
     def tag(self, path: str) -> str:
         """Return the entity tag of what is there."""
         return self._send("GET", path).headers["ETag"]
 
-    def items(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
-        """Give every item of a list, page by page."""
-        cursor: dict[str, str] = {}
-        while True:
-            page = self.get(path, **query, **cursor, page_size=_PAGE_SIZE)
-            yield from page["items"]
-            if page["next_cursor"] is None:
-                return
-            cursor = {"cursor": page["next_cursor"]}
+    def items(
+        self, path: str, *, limit: int | None = None, **query: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Give every item of a list, or the first `limit`, page by page."""
+        return islice(self._every_item(path, query, min(limit or _PAGE_SIZE, _PAGE_SIZE)), limit)
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create, under a key of its own: a lost answer can be asked for again."""
         return self._body("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
 
-    def put(self, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> Any:
+    def put(
+        self, path: str, body: Mapping[str, Any] | None = None, *, why: str = "", **headers: str
+    ) -> dict[str, Any]:
         """Put what `body` says there; names of headers have `_` for `-`."""
         told = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._body("PUT", path, json=body, headers=told)
+        return self._body("PUT", path, json=body, headers=told, params=_given({"why": why}))
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Change what is there now."""
-        headers = {"If-Match": self.tag(path), "Content-Type": _MERGE_PATCH}
-        return self._body("PATCH", path, json=body, headers=headers)
+    def patch(
+        self, path: str, body: Mapping[str, Any], *, if_match: str | None = None, why: str = ""
+    ) -> dict[str, Any]:
+        """Change what is there, in the state that `if_match` names or else as it is now."""
+        headers = {"If-Match": if_match or self.tag(path), "Content-Type": _MERGE_PATCH}
+        return self._body("PATCH", path, json=body, headers=headers, params=_given({"why": why}))
 
-    def delete(self, path: str) -> dict[str, Any]:
+    def delete(self, path: str, *, why: str = "") -> dict[str, Any]:
         """Take away what is there now; returns what is told of it."""
-        return self._body("DELETE", path, headers={"If-Match": "*"})
+        return self._body("DELETE", path, headers={"If-Match": "*"}, params=_given({"why": why}))
+
+    def _every_item(
+        self, path: str, query: Mapping[str, Any], page_size: int
+    ) -> Iterator[dict[str, Any]]:
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.get(path, **query, **cursor, page_size=page_size)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
 
     def _body(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         answer = self._send(method, path, **request)
@@ -113,6 +125,11 @@ def opened_api() -> Iterator[Api]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(base_url=settings.url, headers=headers, timeout=_LOAD_TIMEOUT_S) as client:
         yield Api(client)
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a query that say something."""
+    return {name: value for name, value in query.items() if value not in (None, "", [])}
 
 
 def _words(answer: httpx.Response) -> str:

@@ -1,25 +1,26 @@
 """Show models and their versions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from rich import box
+import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from registry.domain import Alias, AliasMove, Model, ModelVersion
+from cli.tables import table
+from registry.domain import Alias, AliasMove, Approval, Model, ModelVersion
 
 _DIGEST_CHARS = 12
-_MOVES_SHOWN = 10
+SHOWN = 20
+"""Versions or moves in a table: what fits a screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """All that is shown of one model."""
+    """What is shown of one model."""
 
     model: Model
     """The model itself."""
@@ -31,7 +32,7 @@ class ModelView:
     """Newest first."""
 
 
-def as_json(value: Model | ModelVersion | Alias) -> str:
+def as_json(value: Model | ModelVersion | Alias | Approval) -> str:
     """Return the fields as JSON, times in ISO 8601."""
     return _dump(asdict(value))
 
@@ -55,33 +56,26 @@ def model_json(view: ModelView) -> str:
 
 def show_models(found: Sequence[tuple[Model, tuple[Alias, ...]]]) -> None:
     """Print a table of models."""
-    table = _table("model", "latest", "aliases", "description")
-    for model, aliases in found:
-        _add(table, model.name, model.last_version or "", _pointing(aliases), model.description)
-    Console().print(table)
+    rows = [
+        (model.name, model.last_version or "", _pointing(aliases), described(model))
+        for model, aliases in found
+    ]
+    Console().print(table(("model", "latest", "aliases", "description"), rows))
 
 
 def show_model(view: ModelView) -> None:
-    """Print a model's versions, what the newest takes and gives, and its aliases' history."""
+    """Print a model's newest versions, what the last takes and gives, and its aliases' history."""
     console = Console()
-    console.print(Text(view.model.name, style="bold"), Text(view.model.description))
-    table = _table(
-        "version", "aliases", "digest", "served as", "registered (UTC)", "by", "description"
-    )
-    for version in view.versions:
-        here = [alias.name for alias in view.aliases if alias.version == version.version]
-        served = f"{version.served_name}/{version.served_version}"
-        _add(
-            table,
-            version.version,
-            ", ".join(here),
-            _short(version.digest),
-            served,
-            _minute(version.created_at),
-            version.created_by,
-            version.description,
-        )
-    console.print(table)
+    console.print(Text(view.model.name, style="bold"), Text(described(view.model)))
+    if view.model.protected:
+        told = ", ".join(view.model.protected)
+        console.print(Text(f"protected, for approved versions only: {told}"))
+    newest = view.versions[:SHOWN]
+    rows = [_version_row(each, view.aliases) for each in newest]
+    headers = ("version", "aliases", "digest", "served as", "registered (UTC)", "by", "description")
+    console.print(table(headers, rows))
+    if len(view.versions) > SHOWN:
+        console.print("… and older versions: --json shows them all")
     if view.versions:
         show_version(view.versions[0])
     if view.moves:
@@ -90,35 +84,78 @@ def show_model(view: ModelView) -> None:
 
 def show_version(version: ModelVersion) -> None:
     """Print what a version takes and gives."""
-    table = _table(str(version), "name", "datatype", "shape", "columns")
     specs = [("input", spec) for spec in version.signature.inputs]
     specs += [("output", spec) for spec in version.signature.outputs]
-    for kind, spec in specs:
-        columns = version.columns.get(spec.name, ()) if kind == "input" else ()
-        _add(table, kind, spec.name, spec.datatype, list(spec.shape), ", ".join(columns))
-    Console().print(table)
+    rows = [
+        (
+            kind,
+            spec.name,
+            spec.datatype,
+            list(spec.shape),
+            ", ".join(version.columns.get(spec.name, ()) if kind == "input" else ()),
+        )
+        for kind, spec in specs
+    ]
+    Console().print(table((str(version), "name", "datatype", "shape", "columns"), rows))
 
 
-def _show_moves(console: Console, moves: tuple[AliasMove, ...]) -> None:
-    table = _table("alias", "moved (UTC)", "from", "to", "by", "why")
-    for move in moves[:_MOVES_SHOWN]:
-        left = move.from_version or "–"
-        _add(table, move.alias, _minute(move.at), left, move.to_version, move.by, move.why)
-    console.print(table)
-    if len(moves) > _MOVES_SHOWN:
-        console.print(f"… and {len(moves) - _MOVES_SHOWN} earlier moves: --json shows them all")
+def show_one_version(
+    version: ModelVersion, approvals: Sequence[Approval], *, as_json: bool
+) -> None:
+    """Print all of a version, with who approved it."""
+    if as_json:
+        told = [asdict(approval) for approval in approvals]
+        typer.echo(_dump(asdict(version) | {"approvals": told}))
+        return
+    facts = (
+        ("description", version.description),
+        ("tags", _tags(version.tags)),
+        ("registered", f"{_minute(version.created_at)} UTC by {version.created_by or 'somebody'}"),
+        ("served as", f"{version.served_name}/{version.served_version}"),
+        ("digest", version.digest),
+        ("artifact", version.artifact or ""),
+        *(("approved", _approval(approval)) for approval in approvals),
+    )
+    Console().print(table((str(version), ""), [fact for fact in facts if fact[1]]))
+    show_version(version)
 
 
-def _table(*headers: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    return table
+def described(model: Model) -> str:
+    """Return what is said of a model in one line: description and tags."""
+    return "  ".join(part for part in (model.description, _tags(model.tags)) if part)
 
 
-def _add(table: Table, *cells: object) -> None:
-    # As Text, so that brackets in a name or shape are not read as markup.
-    table.add_row(*(Text(str(cell)) for cell in cells))
+def _show_moves(console: Console, moves: Sequence[AliasMove]) -> None:
+    headers = ("alias", "moved (UTC)", "from", "to", "by", "why")
+    console.print(table(headers, map(_move_row, moves[:SHOWN])))
+    if len(moves) > SHOWN:
+        console.print("… and earlier moves: --json shows them all")
+
+
+def _version_row(version: ModelVersion, aliases: Sequence[Alias]) -> tuple[object, ...]:
+    return (
+        version.version,
+        ", ".join(alias.name for alias in aliases if alias.version == version.version),
+        _short(version.digest),
+        f"{version.served_name}/{version.served_version}",
+        _minute(version.created_at),
+        version.created_by,
+        version.description,
+    )
+
+
+def _move_row(move: AliasMove) -> tuple[object, ...]:
+    left = move.from_version or "–"
+    return (move.alias, _minute(move.at), left, move.to_version, move.by, move.why)
+
+
+def _approval(approval: Approval) -> str:
+    why = f": {approval.why}" if approval.why else ""
+    return f"{_minute(approval.at)} UTC by {approval.by}{why}"
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in tags.items())
 
 
 def _pointers(aliases: Sequence[Alias]) -> dict[str, int]:

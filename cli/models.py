@@ -1,24 +1,32 @@
-"""Register models, look at them, move their aliases."""
+"""Register models, look at them, change what is said of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.pools import ApiUrl, use_api
+from cli import model_aliases, model_changes, model_history
+from cli.options import (
+    ApiUrl,
+    AsJson,
+    Name,
+    NewTags,
+    Why,
+    parse_tags,
+    person,
+    use_api,
+)
 
 if TYPE_CHECKING:
     from cli.registration import Notes
     from cli.remote_catalog import RemoteCatalog
     from registry.catalog import Catalog
     from registry.domain import ModelVersion
+    from registry.pages import TagFilter
 
 # Commands import what they use when they run, so that help shows at once.
 
 app = typer.Typer(help="Register models, look at them, move their aliases.", no_args_is_help=True)
-
-Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.callback()
@@ -29,7 +37,7 @@ def models(api: ApiUrl = None) -> None:
 
 @app.command()
 def register(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in the registry.")],
+    name: Name,
     onnx: Annotated[
         Path | None,
         typer.Option(
@@ -58,9 +66,8 @@ def register(
     description: Annotated[
         str, typer.Option(metavar="TEXT", help="What others should know of it.")
     ] = "",
-    why: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why the alias moves, for its history.")
-    ] = "",
+    tag: NewTags = None,
+    why: Why = "",
     as_json: AsJson = False,
 ) -> None:
     """Add a version of a model, as Triton describes it.
@@ -75,32 +82,48 @@ def register(
 
     if alias is not None:
         check_alias(alias)
-    notes = Notes(columns=parse_columns(columns or []), description=description, by=_person())
+    notes = Notes(
+        columns=parse_columns(columns or []),
+        description=description,
+        tags=parse_tags(tag or []),
+        by=person(),
+    )
     with opened_registry() as catalog:
         if onnx is not None:
             version = _register_file(catalog, name, onnx, notes)
         else:
             version = _register_served(catalog, name, served_name or "", served_version, notes)
         if alias is not None:
-            catalog.set_alias(name, alias, version.version, by=_person(), why=why)
+            catalog.set_alias(name, alias, version.version, by=person(), why=why)
         _tell(version, alias, as_json=as_json)
 
 
 @app.command("list")
-def list_models(as_json: AsJson = False) -> None:
+def list_models(
+    prefix: Annotated[str, typer.Option(metavar="TEXT", help="How the name begins.")] = "",
+    tag: Annotated[
+        str | None, typer.Option(metavar="KEY[=VALUE]", help="A tag that it has.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="WHO", help="Who registered it.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show every model with its aliases."""
     from cli import model_views
     from cli.catalog import NoRegistry, opened_registry, registry_place
+    from registry.pages import ModelFilter
 
+    wanted = ModelFilter(prefix, _tag_filter(tag), by)
     try:
         with opened_registry(existing=True) as catalog:
-            found = [(m, catalog.aliases(m.name).items) for m in catalog.models().items]
+            found = [(m, catalog.aliases(m.name).items) for m in catalog.models(wanted).items]
     except NoRegistry:
         found = []
     if as_json:
         typer.echo(model_views.models_json(found))
     elif found:
         model_views.show_models(found)
+    elif wanted != ModelFilter():
+        typer.echo(f"no such models in {registry_place()}")
     else:
         adds = "`nightshift models register NAME --onnx FILE` adds one"
         typer.echo(f"no models yet in {registry_place()}: {adds}")
@@ -108,19 +131,32 @@ def list_models(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in the registry.")],
+    what: Annotated[
+        str, typer.Argument(metavar="NAME[@VERSION]", help="A model, or one version of it.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show a model's versions, aliases and their history."""
+    """Show a model or one of its versions.
+
+    A model with its versions, aliases and their moves; a version with its approvals.
+    """
     from cli import model_views
     from cli.catalog import opened_registry
+    from registry.domain import ModelRef
 
     with opened_registry(existing=True) as catalog:
+        if "@" in what:
+            version = catalog.resolve(ModelRef.parse(what))
+            approvals = catalog.approvals(version.name, version.version)
+            model_views.show_one_version(version, approvals, as_json=as_json)
+            return
+        # JSON has all; a table says whether there are more than it shows.
+        most = None if as_json else model_views.SHOWN + 1
         found = model_views.ModelView(
-            model=catalog.model(name),
-            versions=catalog.versions(name).items,
-            aliases=catalog.aliases(name).items,
-            moves=catalog.moves(name),
+            model=catalog.model(what),
+            versions=catalog.versions(what, limit=most).items,
+            aliases=catalog.aliases(what).items,
+            moves=catalog.moves(what, limit=most),
         )
     if as_json:
         typer.echo(model_views.model_json(found))
@@ -128,52 +164,19 @@ def show(
         model_views.show_model(found)
 
 
-@app.command()
-def alias(
-    version: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="Where it shall point.")],
-    name: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias: champion…")],
-    why: Why = "",
-    as_json: AsJson = False,
-) -> None:
-    """Point an alias to a version.
-
-    NAME@ALIAS points it where another alias points now.
-    """
-    from cli import model_views
-    from cli.catalog import opened_registry
-    from registry.domain import ModelRef
-
-    with opened_registry(existing=True) as catalog:
-        target = catalog.resolve(ModelRef.parse(version))
-        moved = catalog.set_alias(target.name, name, target.version, by=_person(), why=why)
-    if as_json:
-        typer.echo(model_views.as_json(moved))
-    else:
-        typer.echo(f"{moved} is now version {moved.version}")
-
-
-@app.command()
-def rollback(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in the registry.")],
-    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias: champion…")],
-    why: Why = "",
-    as_json: AsJson = False,
-) -> None:
-    """Point an alias back to where it pointed before."""
-    from cli import model_views
-    from cli.catalog import opened_registry
-    from cli.stack.errors import NothingBefore
-
-    with opened_registry(existing=True) as catalog:
-        moves = catalog.moves(name, alias)
-        before = moves[0].from_version if moves else None
-        if before is None:
-            raise NothingBefore(f"{name}@{alias}")
-        moved = catalog.set_alias(name, alias, before, by=_person(), why=why or "rolled back")
-    if as_json:
-        typer.echo(model_views.as_json(moved))
-    else:
-        typer.echo(f"{moved} is version {moved.version} again")
+for _command in (
+    model_aliases.alias,
+    model_aliases.rollback,
+    model_aliases.unalias,
+    model_aliases.protect,
+    model_aliases.unprotect,
+    model_changes.approve,
+    model_changes.describe,
+    model_changes.delete,
+    model_history.at,
+    model_history.events,
+):
+    app.command()(_command)
 
 
 def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
@@ -188,6 +191,13 @@ def parse_columns(options: list[str]) -> dict[str, tuple[str, ...]]:
             raise typer.BadParameter(f"--columns names input {name} twice: list its columns once")
         columns[name] = names
     return columns
+
+
+def _tag_filter(option: str | None) -> "TagFilter | None":
+    from registry.pages import TagFilter
+
+    key, equals, value = (option or "").partition("=")
+    return TagFilter(key, value if equals else None) if option else None
 
 
 def _register_file(
@@ -227,6 +237,7 @@ def _register_served(
             served_version=str(version),
             columns=notes.columns,
             description=notes.description,
+            tags=notes.tags,
         )
 
     settings = InferenceSettings()
@@ -250,13 +261,3 @@ def _tell(version: "ModelVersion", alias: str | None, *, as_json: bool) -> None:
     pointed = f", {version.name}@{alias} points to it" if alias else ""
     typer.echo(f"{version} is registered{pointed}")
     model_views.show_version(version)
-
-
-def _person() -> str:
-    """Return who runs the command, as the operating system says; empty when it does not know."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

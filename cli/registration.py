@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.configured import check_triton
@@ -37,6 +37,8 @@ class Notes:
     """What others should know."""
     by: str
     """Who registers it."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What it is found by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def register_file(
         columns=notes.columns,
         artifact=file.path.as_uri(),
         description=notes.description,
+        tags=notes.tags,
         by=notes.by,
     )
 
@@ -144,6 +147,7 @@ def register_file_remotely(catalog: RemoteCatalog, file: LaidOutFile, notes: Not
         digest=file.digest,
         artifact=file.path.as_uri(),
         description=notes.description,
+        tags=notes.tags,
     )
 
 
@@ -172,6 +176,7 @@ def register_served(
         served_version=version,
         columns=notes.columns,
         description=notes.description,
+        tags=notes.tags,
         by=notes.by,
     )
 

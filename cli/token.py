@@ -20,7 +20,7 @@ def token(
     import os
 
     from cli.api_client import opened_api
-    from cli.pools import use_api
+    from cli.options import use_api
 
     use_api(api or os.environ.get("NIGHTSHIFT_API_URL") or _DEFAULT_URL)
     with opened_api() as opened:

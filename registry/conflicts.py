@@ -36,7 +36,7 @@ class AliasMoved(RegistryConflict):
         told = f"points to version {self.now.version}" if self.now else "does not exist"
         return (
             f"{self.model}@{self.alias} {told} now: look at its history with "
-            f"`nightshift models show {self.model}`, then move it from there"
+            f"`nightshift models events {self.model}`, then move it from there"
         )
 
 
@@ -92,8 +92,8 @@ class ApprovalMissing(RegistryConflict):
             return f"{self.model}@{self.alias} is protected: say who moves it"
         return (
             f"{self.model}@{self.alias} is protected and version {self.version} lacks the approval "
-            f"of somebody other than who registered it and {self.by}: ask a third person to "
-            "approve it"
+            f"of somebody other than who registered it and {self.by}: ask a third person for "
+            f"`nightshift models approve {self.model}@{self.version}`"
         )
 
 
@@ -123,7 +123,10 @@ class AliasProtected(RegistryConflict):
         self.alias = alias
 
     def __str__(self) -> str:
-        return f"{self.model}@{self.alias} is protected: take its protection off first"
+        return (
+            f"{self.model}@{self.alias} is protected: take its protection off first with "
+            f"`nightshift models unprotect {self.model} {self.alias}`"
+        )
 
 
 class ServerTaken(RegistryConflict):

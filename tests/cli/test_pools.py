@@ -71,6 +71,28 @@ def test_a_version_goes_live_through_the_api(
     assert address in loaded.stdout
     (server,) = json.loads(command("pools", "show", "default", "--json").stdout)["servers"]
     assert (server["url"], server["health"]["breaker"]) == (address, "closed")
+    drained = json.loads(command("pools", "drain", "default", address, "--json").stdout)
+    assert drained["state"] == "draining"
+    assert (
+        command("pools", "add", "default", address).stdout
+        == f"{address} is asked by pool default\n"
+    )
+    assert command("pools", "remove", "default", address, "--why", "old").exit_code == 0
+    events = json.loads(command("pools", "events", "default", "--limit", "5", "--json").stdout)
+    assert [(event["kind"], event["why"]) for event in events] == [
+        ("server.removed", "old"),
+        ("server.added", ""),
+        ("server.drained", ""),
+        ("version.placed", ""),
+        ("server.added", ""),
+    ]
+    words = ("default", "linear@1", "--why", "to see")
+    joins = command("pools", "load", *words).stdout
+    assert joins == "pool default has no active server: each that joins shall serve linear@1\n"
+    gone = command("pools", "unload", *words).stdout
+    assert gone == "no server of pool default had to let go of linear@1\n"
+    last = json.loads(command("pools", "events", "default", "--limit", "1", "--json").stdout)
+    assert [(event["kind"], event["why"]) for event in last] == [("version.withdrawn", "to see")]
 
 
 @pytest.mark.triton
@@ -79,7 +101,9 @@ def test_pools_are_made_and_their_servers_believed_once_they_answer(
 ) -> None:
     """What the API refuses is one line, with its words."""
     monkeypatch.setenv("NIGHTSHIFT_API_TOKEN", command("token").stdout.strip())
-    assert command("pools", "create", "night").exit_code == 0
+    made = command("pools", "create", "night", "--description", "A100s", "--json")
+    assert json.loads(made.stdout)["description"] == "A100s"
+    assert command("pools", "describe", "night", "--description", "H100s").exit_code == 0
     again = command("pools", "create", "night")
     assert again.stderr == (
         "error: the API says: pool night is registered already: change it, or choose another name\n"
@@ -91,6 +115,11 @@ def test_pools_are_made_and_their_servers_believed_once_they_answer(
         ("default", 1),
         ("night", 0),
     ]
+    assert command("pools", "show", "night").stdout == "no servers\n"
+    assert command("pools", "delete", "night", "--why", "sold").stdout == "pool night is no more\n"
+    table = command("pools", "events", "night").stdout
+    for part in ("pool.deleted", "sold", "pool.changed", "description", "pool.created", "demo"):
+        assert part in table
     assert command("pools", "--api", "http://127.0.0.1:9", "list").stderr.startswith(
         "error: the API at http://127.0.0.1:9 does not answer"
     )

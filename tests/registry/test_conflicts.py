@@ -30,7 +30,7 @@ TOLD = [
     (
         AliasMoved("flights", "champion", Alias("flights", "champion", 3, NOON, 9)),
         "flights@champion points to version 3 now: look at its history with "
-        "`nightshift models show flights`, then move it from there",
+        "`nightshift models events flights`, then move it from there",
     ),
     (
         RevisionChanged("model flights", 3, 5),
@@ -48,7 +48,8 @@ TOLD = [
     (
         ApprovalMissing("flights", "champion", 3, "ada"),
         "flights@champion is protected and version 3 lacks the approval of somebody other than "
-        "who registered it and ada: ask a third person to approve it",
+        "who registered it and ada: ask a third person for `nightshift models approve "
+        "flights@3`",
     ),
     (
         ApprovalRefused("flights", 3, "ada"),
@@ -60,7 +61,8 @@ TOLD = [
     ),
     (
         AliasProtected("flights", "champion"),
-        "flights@champion is protected: take its protection off first",
+        "flights@champion is protected: take its protection off first with `nightshift models "
+        "unprotect flights champion`",
     ),
     (
         ServerTaken("triton:8001", "gpu"),
