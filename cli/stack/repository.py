@@ -56,7 +56,8 @@ class Serving:
     instances: int = 1
     """Copies of the model, each a process; onnxruntime already uses every core with one."""
     max_queue_size: int = 0
-    """Requests that may wait before new ones are refused as overload; 0 is no limit."""
+    """Requests that may wait before new ones are refused as overload; 0 is no limit. A limit costs
+    throughput beside a full queue: docs/adr/0018."""
 
 
 def lay_out(
@@ -71,7 +72,8 @@ def lay_out(
     """Put `onnx` into `repository` as `version` of `model`; return the model's folder.
 
     Whole or not at all, and safe to repeat. All versions of a model share one signature, because
-    Triton keeps one configuration for them. Raises `ModelNotServable` or `VersionOccupied`.
+    Triton keeps one configuration for them; how it serves them may change, from the next load on.
+    Raises `ModelNotServable` or `VersionOccupied`.
     """
     check_name(model, "model")
     config = model_config(model, describe(onnx, env_dir), serving or Serving())
@@ -120,7 +122,10 @@ def _refusal(onnx: Path, words: str) -> str:
 
 def model_config(model: str, description: dict[str, Any], serving: Serving) -> str:
     """Return Triton's config.pbtxt for what `describe` found; raises `ModelNotServable`."""
-    queue = f"max_queue_size: {serving.max_queue_size}"
+    # Neither levels of priority nor, unless asked for, a bound: with either this Triton's scheduler
+    # sleeps for up to half a second beside a full queue. docs/adr/0018 has the figures.
+    most = serving.max_queue_size
+    policy = f"default_queue_policy {{ max_queue_size: {most} }} " if most else ""
     sections = [
         f'name: "{model}"',
         'backend: "python"',
@@ -128,9 +133,7 @@ def model_config(model: str, description: dict[str, Any], serving: Serving) -> s
         *(_tensor("input", model, tensor) for tensor in description["inputs"]),
         *(_tensor("output", model, tensor) for tensor in description["outputs"]),
         f"instance_group [ {{ kind: KIND_CPU count: {serving.instances} }} ]",
-        # Priority 1 is served first and is what a request without one gets; batch work sends 2.
-        "dynamic_batching { priority_levels: 2 default_priority_level: 1 "
-        f"default_queue_policy {{ {queue} }} }}",
+        f"dynamic_batching {{ {policy}}}",
         "version_policy { all { } }",
     ]
     return "\n".join(sections) + "\n"
@@ -163,16 +166,22 @@ def _tensor(kind: str, model: str, tensor: dict[str, Any]) -> str:
 
 def _write_config(path: Path, config: str, *, model: str, onnx: Path) -> None:
     if path.exists():
-        if path.read_text() != config:
+        present = path.read_text()
+        if present == config:
+            return
+        if _signature_lines(present) != _signature_lines(config):
             raise VersionOccupied(
-                f"{model} in {path.parent.parent} has another signature or other serving options "
-                f"than {onnx} needs: serve it under another name"
+                f"{model} in {path.parent.parent} has another signature than {onnx}: serve it "
+                "under another name"
             )
-        return
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".config-")
     with os.fdopen(descriptor, "w") as file:
         file.write(config)
     Path(temporary).rename(path)
+
+
+def _signature_lines(config: str) -> list[str]:
+    return [line for line in config.splitlines() if line.startswith(("input ", "output "))]
 
 
 def _write_version(target: Path, onnx: Path) -> None:

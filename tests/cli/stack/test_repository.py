@@ -57,10 +57,15 @@ def test_describes_the_signature_for_triton() -> None:
         'input [ { name: "x" data_type: TYPE_FP32 dims: [ 3, -1 ] } ]\n'
         'output [ { name: "label" data_type: TYPE_STRING dims: [ 1 ] reshape { shape: [ ] } } ]\n'
         "instance_group [ { kind: KIND_CPU count: 2 } ]\n"
-        "dynamic_batching { priority_levels: 2 default_priority_level: 1 "
-        "default_queue_policy { max_queue_size: 7 } }\n"
+        "dynamic_batching { default_queue_policy { max_queue_size: 7 } }\n"
         "version_policy { all { } }\n"
     )
+
+
+def test_the_queue_is_left_to_triton() -> None:
+    """Without a bound that was asked for, no policy: it would have the scheduler sleep."""
+    lines = model_config("m", {"inputs": [], "outputs": []}, Serving()).splitlines()
+    assert [line for line in lines if "batching" in line] == ["dynamic_batching { }"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +122,18 @@ def test_versions_share_a_signature(tmp_path: Path, triton_env: Path) -> None:
     with pytest.raises(VersionOccupied, match="serve it under another name"):
         lay_out(tmp_path, "sum", second, version=2, env_dir=triton_env)
     assert not (folder / "2").exists()
+
+
+def test_how_a_model_is_served_may_change(tmp_path: Path, triton_env: Path) -> None:
+    """The configuration is written anew; the version stays as it is."""
+    onnx = onnx_files.linear(tmp_path / "sum.onnx")
+    folder = lay_out(tmp_path, "sum", onnx, version=1, env_dir=triton_env)
+    before = _files(folder)
+    serving = Serving(instances=2)
+    lay_out(tmp_path, "sum", onnx, version=1, env_dir=triton_env, serving=serving)
+    assert "count: 2" in (folder / "config.pbtxt").read_text()
+    after = _files(folder)
+    assert after | {"config.pbtxt": 0} == before | {"config.pbtxt": 0}
 
 
 @pytest.mark.parametrize("content", [b"no protobuf at all", b"", b"half"])
