@@ -86,10 +86,10 @@ def test_a_version_goes_live_through_the_api(
         ("version.placed", ""),
         ("server.added", ""),
     ]
-    words = ("default", "linear@1", "--why", "to see")
-    joins = command("pools", "load", *words).stdout
+    wish = ("default", "linear@1", "--why", "to see")
+    joins = command("pools", "load", *wish).stdout
     assert joins == "pool default has no active server: each that joins shall serve linear@1\n"
-    gone = command("pools", "unload", *words).stdout
+    gone = command("pools", "unload", *wish).stdout
     assert gone == "no server of pool default had to let go of linear@1\n"
     last = json.loads(command("pools", "events", "default", "--limit", "1", "--json").stdout)
     assert [(event["kind"], event["why"]) for event in last] == [("version.withdrawn", "to see")]
