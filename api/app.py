@@ -25,8 +25,10 @@ from api.gateway.tracing import Tracing
 from api.management import include_management
 from api.problems import Refused
 from api.settings import Settings
+from api.v2.routes import include_v2
+from api.v2.service import HEALTH
 
-WATCHED_PATHS = ("/health/", exposition.PATH)
+WATCHED_PATHS = ("/health/", HEALTH, exposition.PATH)
 """What watches the process: answered without a token, however busy it is. `/` ends a prefix."""
 OPEN_PATHS = (*WATCHED_PATHS, "/docs", "/docs/", "/openapi.json", demo.PATH)
 """What is answered without a token; every other path needs one."""
@@ -73,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs_page.router)
     app.include_router(health.router)
     app.include_router(exposition.router)
+    include_v2(app)
     include_management(app)
     if gateway.demo is not None:
         app.include_router(demo.router)
@@ -87,7 +90,11 @@ def _middleware(settings: Settings, gateway: Gateway) -> list[Middleware]:
         Middleware(Outcomes, metrics=gateway.metrics, routes=gateway.routes),
         Middleware(Faults),
         *cors(settings.cors),
-        Middleware(BodyLimits, bounds=settings.traffic.body_bounds),
+        Middleware(
+            BodyLimits,
+            bounds=settings.traffic.body_bounds,
+            under={"/v2/models/": settings.traffic.infer_bounds},
+        ),
         Middleware(Capacity, most=settings.traffic.max_in_flight, unbounded=WATCHED_PATHS),
         Middleware(Identification, verifier=gateway.verifier, clients=gateway.clients),
         Middleware(RateLimits, limiter=gateway.limiter, uncounted=WATCHED_PATHS),

@@ -9,11 +9,13 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
 from api.checks import Check, PoolLook, RegistryLook
+from api.gateway.settings import TrafficSettings
 from api.idempotency import Repeats
 from api.online.engine import Engine
 from api.online.opening import open_engine
 from api.pools.upkeep import Upkeep, register_settings
 from api.settings import ApiSettings, Settings
+from api.v2.offload import Offload
 from inference.open_pools import OpenPools
 from registry.cached import CachedCatalog
 from registry.catalog import Catalog
@@ -45,8 +47,12 @@ class Dependencies:
     """How repetitions of creates are recognised."""
     checks: tuple[Check, ...]
     """What the API cannot do without."""
+    offload: Offload
+    """Where large JSON is read and written."""
     settings: ApiSettings
     """How requests are answered."""
+    traffic: TrafficSettings
+    """What each may take."""
 
 
 @asynccontextmanager
@@ -64,8 +70,11 @@ async def open_dependencies(
             await run_sync(register_settings, fleet, settings.inference.triton_urls)
         async with OpenPools(settings.inference) as pools:
             upkeep = Upkeep(fleet, catalog, pools, interval_s=settings.api.pools_refresh_s)
+            json = Offload(
+                large_bytes=settings.api.large_json_bytes, processes=settings.api.json_processes
+            )
             engine = open_engine(registry, pools, metrics, settings.online)
-            async with upkeep.running(), engine as online:
+            async with upkeep.running(), json, engine as online:
                 yield Dependencies(
                     catalog=catalog,
                     cached=registry.cached,
@@ -79,7 +88,9 @@ async def open_dependencies(
                         Check("registry", RegistryLook(registry.store)),
                         Check("triton", PoolLook(pools.servers)),
                     ),
+                    offload=json,
                     settings=settings.api,
+                    traffic=settings.traffic,
                 )
 
 

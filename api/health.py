@@ -6,14 +6,19 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from api.checks import Missing, missing
-from api.dependencies import Needs
+from api.dependencies import Dependencies, Needs
 from api.gateway.gateway import Gateway
-from api.problems import Problem, answer, documented
+from api.problems import Kind, Refused, refusals
 from telemetry.logs import logger
 
 _log = logger(__name__)
 
-NOT_READY = "urn:nightshift:problem:not-ready"
+NOT_READY = Kind(
+    "not-ready",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Not ready",
+    "Something is missing; `missing` names each with the reason.",
+)
 _FRESH = {"Cache-Control": "no-store"}
 _RETRY_AFTER_S = 1
 """A lost connection to a server is tried again every second."""
@@ -39,29 +44,31 @@ async def live(response: Response) -> Health:
 @router.get(
     "/ready",
     response_model=Health,
-    responses={503: documented("Something is missing; `missing` names each with the reason.")},
+    responses=refusals(NOT_READY),
 )
-async def ready(request: Request, response: Response, needs: Needs) -> Health | Response:
+async def ready(request: Request, response: Response, needs: Needs) -> Health:
     """Say whether there is what requests are answered with, and whether more should be sent."""
+    await require_ready(request, needs)
+    response.headers.update(_FRESH)
+    return Health(status="ready")
+
+
+async def require_ready(request: Request, needs: Dependencies) -> None:
+    """Raise `Refused` when something is missing, or no more requests should be sent."""
     gateway = _gateway(request)
     checks = (*gateway.checks, *needs.checks)
     lacking = await missing(checks, deadline_s=needs.settings.check_timeout_s)
     if gateway.departure.announced:
         lacking = (_LEAVING, *lacking)
     if not lacking:
-        response.headers.update(_FRESH)
-        return Health(status="ready")
+        return
     _log.warning("not ready", **{each.name: each.cause for each in lacking})
-    told = [{"name": each.name, "reason": each.reason} for each in lacking]
-    problem = Problem(
-        type=NOT_READY,
-        title="Not ready",
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        detail="; ".join(f"{each.name}: {each.reason}" for each in lacking),
-        instance=request.url.path,
-        missing=told,  # type: ignore[call-arg]  # RFC 9457 extension
+    raise Refused(
+        NOT_READY,
+        "; ".join(f"{each.name}: {each.reason}" for each in lacking),
+        headers={**_FRESH, "Retry-After": str(_RETRY_AFTER_S)},
+        members={"missing": [{"name": each.name, "reason": each.reason} for each in lacking]},
     )
-    return answer(problem, {**_FRESH, "Retry-After": str(_RETRY_AFTER_S)})
 
 
 def _gateway(request: Request) -> Gateway:

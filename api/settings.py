@@ -34,6 +34,11 @@ class ApiSettings(BaseSettings):
     drain_s: int = Field(default=10, ge=0)
     """Longest wait for requests under way when the process is to end; a third of the time that
     Kubernetes gives it."""
+    large_json_bytes: int = Field(default=1 << 17, gt=0)
+    """JSON of inference requests from this size on is read in a process of its own: below it takes
+    about a millisecond, in which nobody else is answered."""
+    json_processes: int = Field(default=1, ge=1)
+    """How many such processes; each is started when it is needed and has some 60 MB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,7 @@ async def load(
     What fails on one server is told beside what went well on the others; it is tried again
     every minute.
     """
-    found = await run_sync(needs.catalog.version, model, version)
-    place = partial(needs.fleet.place, pool, model, version, by=caller.subject, why=why)
-    await run_sync(place)
-    opened = needs.open_pools.pool(pool)
-    servers = opened.servers if opened else ()
-    outcomes = await load_everywhere(servers, found.served_name, found.served_version)
-    return _told(pool, found, outcomes)
+    return answered(await place(needs, pool, model, version, by=caller.subject, why=why))
 
 
 @router.delete(
@@ -84,9 +78,27 @@ async def unload(
 
     One that another version of the pool shares, under the same name in Triton, stays loaded.
     """
+    return answered(await withdraw(needs, pool, model, version, by=caller.subject, why=why))
+
+
+async def place(
+    needs: Dependencies, pool: str, model: str, version: int, *, by: str, why: str = ""
+) -> LoadBody:
+    """Wish that a pool has a version, and load it; raises the registry's errors."""
     found = await run_sync(needs.catalog.version, model, version)
-    withdraw = partial(needs.fleet.withdraw, pool, model, version, by=caller.subject, why=why)
-    await run_sync(withdraw)
+    await run_sync(partial(needs.fleet.place, pool, model, version, by=by, why=why))
+    opened = needs.open_pools.pool(pool)
+    servers = opened.servers if opened else ()
+    outcomes = await load_everywhere(servers, found.served_name, found.served_version)
+    return _told(pool, found, outcomes)
+
+
+async def withdraw(
+    needs: Dependencies, pool: str, model: str, version: int, *, by: str, why: str = ""
+) -> LoadBody:
+    """Wish no more that a pool has a version, and unload it; raises the registry's errors."""
+    found = await run_sync(needs.catalog.version, model, version)
+    await run_sync(partial(needs.fleet.withdraw, pool, model, version, by=by, why=why))
     opened = needs.open_pools.pool(pool)
     if opened is None or found.served_name in await run_sync(_wanted, needs, pool):
         return _told(pool, found, ())
@@ -99,14 +111,12 @@ def _wanted(needs: Dependencies, pool: str) -> set[str]:
     return {needs.catalog.version(each.model, each.version).served_name for each in placements}
 
 
-def _told(pool: str, version: ModelVersion, outcomes: tuple[Outcome, ...]) -> Response:
-    return answered(
-        LoadBody(
-            pool=pool,
-            model=version.name,
-            version=version.version,
-            served_name=version.served_name,
-            done=all(outcome.error is None for outcome in outcomes),
-            outcomes=[OutcomeBody.of(outcome) for outcome in outcomes],
-        )
+def _told(pool: str, version: ModelVersion, outcomes: tuple[Outcome, ...]) -> LoadBody:
+    return LoadBody(
+        pool=pool,
+        model=version.name,
+        version=version.version,
+        served_name=version.served_name,
+        done=all(outcome.error is None for outcome in outcomes),
+        outcomes=[OutcomeBody.of(outcome) for outcome in outcomes],
     )

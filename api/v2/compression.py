@@ -14,7 +14,7 @@ _AT_ONCE = 1 << 20
 """Bytes that are decompressed at a time while they are only counted."""
 
 
-def decompressed(body: bytes, coding: str, *, max_bytes: int) -> bytes:
+def decompressed(body: bytes, coding: str, max_bytes: int) -> bytes:
     """Return what was compressed; raises `Refused` for more than `max_bytes`, or other bytes.
 
     A body that might grow beyond is decompressed twice: first to count it, keeping nothing, so

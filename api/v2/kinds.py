@@ -110,7 +110,8 @@ def refused(error: OnlineError) -> Refused:
     if isinstance(error, PoolAway | PoolBusy):
         # Whole seconds, never less than said: a caller who comes too soon is refused again.
         headers["Retry-After"] = str(int(-(-error.retry_after_s // 1)) or 1)
-    return Refused(_KINDS[type(error)], str(error), headers=headers)
+    kind = next(_KINDS[each] for each in type(error).__mro__ if each in _KINDS)
+    return Refused(kind, str(error), headers=headers)
 
 
 def malformed(words: str) -> Refused:

@@ -1,0 +1,96 @@
+"""Take the body of an inference request off the wire, put that of its answer onto it."""
+
+from collections.abc import Sequence
+
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from api.online.port import Description, OnlineAnswer
+from api.v2 import headers
+from api.v2.compression import compressed, decompressed, wanted_coding
+from api.v2.json_data import json_form
+from api.v2.offload import Offload
+from api.v2.raw_requests import read_raw_request
+from api.v2.reading import check_binary, read_head, split
+from api.v2.requests import InferenceRequest
+from api.v2.writing import outputs_of, write_answer
+
+_JSON = "application/json"
+_BINARY = "application/octet-stream"
+_WORTH_A_THREAD = 65_536
+"""Bytes that are compressed, or walked through, in about a millisecond."""
+_ONE_PIECE = 65_536
+"""Up to so many bytes are copied together: cheaper than another write to the socket."""
+
+
+async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> bytes:
+    """Return the body without its content coding; raises `Refused`."""
+    body = await request.body()
+    coding = request.headers.get("content-encoding", "").lower()
+    if coding in ("", "identity"):
+        return body
+    # What was small may become large: it is always done beside.
+    return await offload.in_thread(decompressed, body, coding, max_bytes)
+
+
+async def read_request(
+    body: bytes, json_bytes: int | None, model: Description, offload: Offload
+) -> InferenceRequest:
+    """Return the request in the body; see `read_head`."""
+    if json_bytes == 0:
+        return read_raw_request(body, model)
+    text, behind = split(body, json_bytes)
+    if offload.is_large(len(text)):
+        head = await offload.in_process(read_head, bytes(text), len(behind), model)
+    else:
+        head = read_head(text, len(behind), model)
+    request = head.complete(behind)
+    for tensor, size in zip(request.inputs, head.binary_bytes, strict=True):
+        if tensor.datatype != "BYTES" or size is None:
+            continue
+        if size > _WORTH_A_THREAD:
+            await offload.in_thread(check_binary, tensor)
+        else:
+            check_binary(tensor)
+    return request
+
+
+async def write_response(
+    request: InferenceRequest, answer: OnlineAnswer, accepted: str | None, offload: Offload
+) -> Response:
+    """Return the answer as it goes out; `accepted` is the caller's `Accept-Encoding`."""
+    json_of: dict[str, bytes] = {}
+    for tensor in outputs_of(request, answer):
+        if request.is_binary(tensor.name):
+            continue
+        large = offload.is_large(len(tensor.content))
+        written = await offload.in_process(json_form, tensor) if large else json_form(tensor)
+        json_of[tensor.name] = written
+    body = write_answer(request, answer, json_of)
+    told: dict[str, str] = {}
+    if body.json_bytes is not None:
+        told[headers.JSON_BYTES] = str(body.json_bytes)
+    pieces = [bytes(piece) for piece in body.pieces]
+    coding = wanted_coding(accepted)
+    if coding is not None:
+        told |= {"Content-Encoding": coding, "Vary": "Accept-Encoding"}
+        pieces = [await offload.in_thread(compressed, b"".join(pieces), coding)]
+    return _Pieces(pieces, told, _JSON if body.json_bytes is None else _BINARY)
+
+
+class _Pieces(Response):
+    """An answer whose parts are sent one after the other, so that they need not be joined."""
+
+    def __init__(self, pieces: Sequence[bytes], told: dict[str, str], media_type: str) -> None:
+        size = sum(map(len, pieces))
+        super().__init__(headers=told | {"Content-Length": str(size)}, media_type=media_type)
+        self._parts = [b"".join(pieces)] if size <= _ONE_PIECE else [p for p in pieces if p]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        last = len(self._parts) - 1
+        for place, part in enumerate(self._parts):
+            more = place < last
+            await send({"type": "http.response.body", "body": part, "more_body": more})

@@ -1,0 +1,94 @@
+"""Answer inference requests."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from api.dependencies import dependencies_of
+from api.gateway.authorization import requires
+from api.gateway.tracing import request_id_of
+from api.online.port import DeadlinePassed, OnlineCall, OnlineName
+from api.v2 import kinds
+from api.v2.bodies import plain_body, read_request, write_response
+from api.v2.described import ANSWERED, INFER, V2Model, V2Version, refusals_v2
+from api.v2.disconnects import ClientGone, NoAnswer, while_connected
+from api.v2.headers import Told, read_headers
+from api.v2.names import name_of
+from api.v2.requests import InferenceRequest
+from telemetry import traces
+
+router = APIRouter(
+    tags=["inference"],
+    dependencies=[requires("inference:run")],
+    responses=ANSWERED
+    | refusals_v2(
+        *(kinds.MALFORMED, kinds.MISFIT, kinds.MODEL_UNKNOWN, kinds.CALL_REFUSED),
+        *(kinds.CALL_TOO_LARGE, kinds.TOO_LARGE_DECODED, kinds.CODING),
+        *(kinds.POOL_BUSY, kinds.POOL_AWAY, kinds.READER_DIED),
+        *(kinds.DEADLINE_PASSED, kinds.SERVER_FAILED),
+    ),
+)
+
+
+@router.post("/v2/models/{model}/infer", openapi_extra=INFER, response_class=Response)
+async def infer(request: Request, model: V2Model) -> Response:
+    """Have a model answer, the version that its name or alias means now."""
+    return await _answer(request, name_of(model))
+
+
+@router.post(
+    "/v2/models/{model}/versions/{version}/infer", openapi_extra=INFER, response_class=Response
+)
+async def infer_version(request: Request, model: V2Model, version: V2Version) -> Response:
+    """Have one version of a model answer."""
+    return await _answer(request, name_of(model, version))
+
+
+async def _answer(request: Request, name: OnlineName) -> Response:
+    began = time.monotonic()
+    told, needs = read_headers(request), dependencies_of(request)
+    try:
+        body = await plain_body(request, needs.offload, max_bytes=needs.traffic.max_infer_bytes)
+        model = await needs.online.describe(name)
+        asked = await read_request(body, told.json_bytes, model, needs.offload)
+        call = _call(request, name, asked, told, took_s=time.monotonic() - began)
+        answer = await while_connected(request, needs.online.infer(call))
+    except (ClientDisconnect, ClientGone):
+        return NoAnswer()
+    accepted = request.headers.get("accept-encoding")
+    return await write_response(asked, answer, accepted, needs.offload)
+
+
+def _call(
+    request: Request, name: OnlineName, asked: InferenceRequest, told: Told, *, took_s: float
+) -> OnlineCall:
+    return OnlineCall(
+        name=name,
+        inputs=asked.inputs,
+        outputs=tuple(wanted.name for wanted in asked.outputs),
+        request_id=asked.id or request_id_of(request.scope) or "",
+        deadline_s=_deadline_s(asked, told, took_s),
+        priority=asked.priority,
+        sticky_key=told.sticky_key,
+        pinned=told.pinned,
+        parameters=asked.parameters,
+        traceparent=traces.outgoing().get("traceparent", ""),
+    )
+
+
+def _deadline_s(asked: InferenceRequest, told: Told, took_s: float) -> float | None:
+    """Return what is left of the shorter of both times that the caller may have given.
+
+    Raises `DeadlinePassed` where reading the request took all of it.
+    """
+    given = [told.timeout_s] if told.timeout_s is not None else []
+    given += [asked.timeout_us / 1e6] if asked.timeout_us else []
+    if not given:
+        return None
+    left_s = min(given) - took_s
+    if left_s <= 0:
+        raise DeadlinePassed(
+            f"the caller allows {min(given):g} s, of which reading the request took {took_s:.3g}"
+        )
+    return left_s
