@@ -7,13 +7,15 @@ job again, after whatever happened, and it continues from them. What an operator
 told to Prefect's run logger, beside what Prefect says itself of a task that it tries again.
 """
 
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 
 from prefect import flow
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from flows import tasks
 from flows.errors import TakenOver
+from flows.job_row import JobRow, told_to_row
 from flows.metering import Meter
 from flows.planning import JobPlan
 from flows.progress import JobProgress
@@ -28,6 +30,7 @@ from flows.tasks import whole
 from flows.threads import in_thread
 from flows.watching import watched
 from inference.jobs import BatchJob
+from inference.tickets import Ticket
 from registry.domain import ModelVersion
 
 
@@ -42,7 +45,10 @@ async def batch_inference(job: BatchJob) -> JobReport:
     log = get_run_logger()
     async with open_runtime() as runtime:
         progress.health = runtime.pool.health
-        async with watched(progress, interval_s=runtime.scoring.progress_interval_s):
+        async with (
+            _told(runtime, progress) as row,
+            watched(progress, interval_s=runtime.scoring.progress_interval_s),
+        ):
             model = await tasks.resolve(whole(runtime), job)
             log.info("scoring with %s (%s)", model, model.digest)
             progress.enter("plan")
@@ -60,6 +66,7 @@ async def batch_inference(job: BatchJob) -> JobReport:
             work = await meter.end(
                 scored.parts, progress, runtime.scoring, processes=scored.processes
             )
+            row.worked(work)
             progress.enter("publish")
             manifest = await tasks.publish(
                 whole(runtime),
@@ -79,6 +86,17 @@ async def batch_inference(job: BatchJob) -> JobReport:
             seconds = progress.seconds()
             done = FinishedJob(job, model, plan, manifest, tuple(scored.parts), work, seconds)
             return await tasks.report(whole(done))
+
+
+def _told(runtime: Runtime, progress: JobProgress) -> AbstractAsyncContextManager[JobRow]:
+    """Tell the job's row in the registry, if it was submitted there, how its run goes."""
+    return told_to_row(
+        runtime.jobs,
+        progress,
+        ticket=Ticket.among(flow_run.tags),
+        run_id=flow_run.id or "",
+        interval_s=runtime.scoring.job_row_interval_s,
+    )
 
 
 async def _score(

@@ -2,11 +2,14 @@
 
 JobError
 ├── BudgetExceeded      more rows went to the quarantine than the job allows
+├── JobCancelled        somebody cancelled it; what was committed is kept
 ├── JobUnfinished       the pool stayed away; what was committed is kept, run the job again
 ├── SliceFailed         the run of a slice met what ends the job
 ├── SliceGivenUp        the runs of a slice died again and again
 ├── SliceStopped        the run that handed out a slice has ended, or wants no more of it
 ├── TakenOver           another run of the job hands out its slices now
+├── NightsFailed        some nights of a nightly run were not scored
+├── NoDeployment        Prefect's server knows no deployment of that name
 └── PrefectAway         Prefect's server stopped answering; the same
 """
 
@@ -30,6 +33,16 @@ class BudgetExceeded(JobError):
         )
         self.quarantined = quarantined
         self.allowed = allowed
+
+
+class JobCancelled(JobError):
+    """Somebody asked for the job to be cancelled."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"job {job} is cancelled; what is done is kept: `nightshift jobs resume {job}` goes on"
+        )
+        self.job = job
 
 
 class JobUnfinished(JobError):
@@ -87,4 +100,26 @@ class TakenOver(JobError):
         super().__init__(
             f"another run of this job has begun to write to {uri}: watch that one; what is done "
             "is kept for it"
+        )
+
+
+class NightsFailed(JobError):
+    """Some nights could not be scored; the others were."""
+
+    def __init__(self, nights: Sequence[str]) -> None:
+        count = "1 night" if len(nights) == 1 else f"{len(nights)} nights"
+        super().__init__(
+            f"{count} not scored: {'; '.join(nights)}: the next run tries them again, as does "
+            "`nightshift backfill`"
+        )
+        self.nights = tuple(nights)
+
+
+class NoDeployment(JobError):
+    """Prefect's server knows no deployment of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"no deployment {name} at Prefect's server: run `prefect --no-prompt deploy --all` in "
+            "the checkout, or name another"
         )

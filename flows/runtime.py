@@ -15,6 +15,7 @@ from inference.settings import InferenceSettings
 from inference.shared_memory import BufferPool
 from inference.triton import TritonServer
 from registry.catalog import Catalog
+from registry.job_book import Jobs
 from registry.settings import RegistrySettings
 from registry.store import open_store
 
@@ -25,6 +26,8 @@ class Runtime:
 
     catalog: Catalog
     """The registry."""
+    jobs: Jobs
+    """Its jobs: where the run of one that was submitted tells how it goes."""
     pool: Pool
     """The Triton servers."""
     buffers: BufferPool
@@ -60,6 +63,7 @@ async def open_runtime() -> AsyncIterator[Runtime]:
                 await buffers.open()
                 yield Runtime(
                     catalog=Catalog(store),
+                    jobs=Jobs(store),
                     pool=pool,
                     buffers=buffers,
                     readers=readers,

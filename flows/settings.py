@@ -38,3 +38,6 @@ class ScoringSettings(BaseSettings):
     """Longest wait for a model that the servers know and are still loading."""
     progress_interval_s: float = Field(default=0.25, gt=0)
     """Seconds between two looks at the counters."""
+    job_row_interval_s: float = Field(default=2.0, gt=0)
+    """Seconds in which a job that was submitted tells the registry how far it is, a transaction of
+    milliseconds, and hears that it is to stop."""

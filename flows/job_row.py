@@ -1,0 +1,179 @@
+"""Tell the job's row in the registry how its run goes, and hear there that it is to stop.
+
+A run that nobody submitted to the API has no row; nothing is told then. The row is for those who
+watch: an outage of the registry stops no run that scores, and what was scored is decided by the
+parts alone. The API finishes the row of a run that could not.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+from flows.bottleneck import Work
+from flows.errors import JobCancelled, JobUnfinished
+from flows.progress import JobProgress
+from flows.threads import in_thread
+from inference.tickets import Ticket
+from registry.errors import RegistryError, RegistryUnavailable
+from registry.job_book import RUN, Jobs
+from registry.job_conflicts import AttemptOver, MoveRefused
+from registry.jobs import Counts, JobState
+
+_log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.25
+"""Between two looks at the phase: each one that lasts shows in the job's history."""
+_LAST_TRIES = 5
+"""Tries to tell how the run ended, a second apart: a database that fails over takes seconds."""
+_STATES = {
+    "resolve": JobState.PLANNING,
+    "plan": JobState.PLANNING,
+    "score": JobState.RUNNING,
+    "publish": JobState.PUBLISHING,
+    "report": JobState.PUBLISHING,
+}
+_MOST_WHY_CHARS = 2000
+
+
+class JobRow:
+    """The row of the job that a run works for; silent when there is none."""
+
+    def __init__(self, jobs: Jobs, ticket: Ticket | None, progress: JobProgress) -> None:
+        self._jobs = jobs
+        self._ticket = ticket
+        self._progress = progress
+        self._before = Counts()
+        self._bound: str | None = None
+        self._compute_s = 0.0
+        self.stopped: RegistryError | JobCancelled | None = None
+        """Why the run is to stop, once it is."""
+
+    async def begin(self, run_id: str) -> None:
+        """Say that the run works for the job; raises `JobCancelled`, or `AttemptOver`."""
+        if self._ticket is None:
+            return
+        ticket = self._ticket
+        try:
+            job = await in_thread(self._jobs.begin, ticket.job, ticket.attempt, run_id)
+        except MoveRefused as error:
+            raise JobCancelled(ticket.job) from error
+        self._before = job.counts
+        if job.is_finished:
+            self._ticket = None  # it has its result; what this run repeats changes nothing
+        if job.cancel_asked_at:
+            await self.ended(JobState.CANCELLED)
+            raise JobCancelled(ticket.job)
+
+    def worked(self, work: Work) -> None:
+        """Take note of what scoring took."""
+        self._bound = work.bound.name if work.bound else None
+        compute = (stage.busy_s for stage in work.stages if stage.name == "compute")
+        self._compute_s = sum(compute)
+
+    async def watch(self, host: "asyncio.Task[object]", *, interval_s: float) -> None:
+        """Tell every `interval_s` how far the run is; cancel `host` when it is to stop."""
+        loop = asyncio.get_running_loop()
+        state, told_at = JobState.PLANNING, loop.time()
+        while self._ticket is not None and not host.cancelling():
+            await asyncio.sleep(_LOOK_EVERY_S)
+            now = _STATES[self._progress.snapshot().phase]
+            if now is state and loop.time() - told_at < interval_s:
+                continue
+            try:
+                await self._tell(None if now is state else now)
+            except RegistryUnavailable as error:
+                _log.warning("the job's row cannot be told how far its run is: %s", error)
+            if self.stopped is not None:
+                host.cancel()
+                return
+            state, told_at = now, loop.time()
+
+    async def ended(self, state: JobState, why: str = "") -> None:
+        """Say how the run ended; given up after a while, when the API finds out by itself."""
+        for attempt in range(_LAST_TRIES):
+            with suppress(RegistryUnavailable):
+                await self._tell(state, why)
+                return
+            if attempt < _LAST_TRIES - 1:
+                await asyncio.sleep(1.0)
+
+    async def published(self) -> None:
+        """Say that the output is there."""
+        errors = self._counts().rows_quarantined > 0
+        await self.ended(JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED)
+
+    async def _tell(self, state: JobState | None, why: str = "") -> None:
+        ticket = self._ticket
+        if ticket is None:
+            return
+        try:
+            job = await in_thread(self._jobs.tell, ticket.job, ticket.attempt, self._counts())
+            if state is not None and not job.is_finished:
+                told = {"by": RUN, "why": why[:_MOST_WHY_CHARS]}
+                job = await in_thread(self._jobs.move, ticket.job, ticket.attempt, state, **told)
+            if job.cancel_asked_at and not job.is_finished:
+                self.stopped = JobCancelled(job.id)
+        except (AttemptOver, MoveRefused) as error:
+            self.stopped = error
+
+    def _counts(self) -> Counts:
+        now = self._progress.snapshot()
+        if not now.shards_total:
+            return replace(self._before, rate=0.0, eta_s=None)
+        return Counts(
+            rows_total=now.rows_total,
+            rows_done=now.rows_done,
+            rows_quarantined=now.rows_quarantined,
+            shards_total=now.shards_total,
+            shards_done=now.shards_done,
+            rate=round(now.rate, 3),
+            eta_s=None if now.eta_s is None else round(now.eta_s, 3),
+            bound=self._bound or self._before.bound,
+            compute_s=round(self._before.compute_s + self._compute_s, 6),
+        )
+
+
+@asynccontextmanager
+async def told_to_row(
+    jobs: Jobs, progress: JobProgress, *, ticket: Ticket | None, run_id: str, interval_s: float
+) -> AsyncIterator[JobRow]:
+    """Tell the row of the ticket's job how the block goes, and end the block where it says so.
+
+    Raises as the block does; `JobCancelled` when somebody asked for it, `AttemptOver` when another
+    run goes on with the job. A block that is cancelled otherwise leaves the row to the API.
+    """
+    row = JobRow(jobs, ticket, progress)
+    await row.begin(run_id)
+    host = asyncio.current_task()
+    assert host is not None
+    try:
+        # Ended before the end is told: what is told last must come last.
+        async with _watching(row, host, interval_s):
+            yield row
+    except asyncio.CancelledError:
+        if row.stopped is None:
+            raise
+        host.uncancel()
+        await row.ended(JobState.CANCELLED)
+        raise row.stopped from None
+    except JobUnfinished as error:
+        await row.ended(JobState.PAUSED, str(error))
+        raise
+    except Exception as error:  # the edge of the job: whatever ends it is told, and raised again
+        await row.ended(JobState.FAILED, " ".join(str(error).split()) or type(error).__name__)
+        raise
+    await row.published()
+
+
+@asynccontextmanager
+async def _watching(
+    row: JobRow, host: "asyncio.Task[object]", interval_s: float
+) -> AsyncIterator[None]:
+    watching = asyncio.create_task(row.watch(host, interval_s=interval_s), name="job-row")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
