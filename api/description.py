@@ -39,6 +39,8 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         schema = described()
         schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        # Routes stand in the order in which they are asked.
+        schema["paths"] = dict(sorted(schema["paths"].items()))
         for path in schema["paths"].values():
             for method, operation in path.items():
                 _require_headers(method, operation)

@@ -1,9 +1,12 @@
 """Let a route be used by those whose token has its scope."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
+from fastapi.params import Depends
+from fastapi.params import Security as SecurityDependency
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
@@ -29,19 +32,24 @@ class _Bearer(SecurityBase):
 
     async def __call__(self, request: Request, wanted: SecurityScopes) -> Principal:
         """Return who calls; raises `Refused` unless the token has every scope in `wanted`."""
-        caller = caller_of(request.scope)
-        if caller.principal is None:
-            raise caller.refusal or no_token()
-        missing = [scope for scope in wanted.scopes if scope not in caller.principal.scopes]
-        if missing:
-            raise lacking_scopes(missing)
-        # `churn@champion` is counted as `churn`: an alias is no quota of its own.
-        model, _, _ = request.path_params.get(MODEL_PARAMETER, "").partition("@")
-        await limiter_of(request.scope).count_route(caller, wanted.scopes, model or None)
-        return caller.principal
+        return await admitted(request, wanted.scopes)
 
 
 _BEARER = _Bearer()
+
+
+async def admitted(request: Request, wanted: Sequence[str]) -> Principal:
+    """Return who calls; raises `Refused` unless the token has every scope in `wanted`."""
+    caller = caller_of(request.scope)
+    if caller.principal is None:
+        raise caller.refusal or no_token()
+    missing = [scope for scope in wanted if scope not in caller.principal.scopes]
+    if missing:
+        raise lacking_scopes(missing)
+    # `churn@champion` is counted as `churn`: an alias is no quota of its own.
+    model, _, _ = request.path_params.get(MODEL_PARAMETER, "").partition("@")
+    await limiter_of(request.scope).count_route(caller, wanted, model or None)
+    return caller.principal
 
 
 # The name of a parameter's default is what FastAPI wants of a dependency: Any.
@@ -55,3 +63,16 @@ def requires(*scopes: ScopeName) -> Any:
     if unknown or not scopes:
         raise ValueError(f"not in api.gateway.scopes: {unknown or 'no scope at all'}")
     return Security(_BEARER, scopes=scopes)
+
+
+def scopes_of(dependencies: Sequence[Depends]) -> tuple[str, ...]:
+    """Return the scopes that a route asks for whose dependencies are all `requires(…)`.
+
+    Raises `TypeError` for any other dependency.
+    """
+    found: list[str] = []
+    for each in dependencies:
+        if not isinstance(each, SecurityDependency) or each.dependency is not _BEARER:
+            raise TypeError(f"{each} is not from requires(…)")
+        found.extend(each.scopes or ())
+    return tuple(found)

@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Response
 
 from api import errors
-from api.answers import answered, kept
+from api.answers import answered
 from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, StrictRoute
-from api.dependencies import Needs, dependencies_of
+from api.dependencies import Needs
 from api.fields import AliasName, ModelName, Moment, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
@@ -17,12 +17,11 @@ from api.gateway.refusals import lacking_scopes
 from api.models.schemas import AliasBody, AliasMove, AliasThen, ModelBody
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
-from api.preconditions import CHANGED, IF_NONE_MATCH, MISSING, NOT_MODIFIED, IfMatch, etag, require
+from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
 from api.problems import Refused, refusals
 from registry.conflicts import AliasMoved
 from registry.domain import Alias
 from registry.errors import UnknownAlias
-from registry.reading import CatalogReader
 
 _UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_ALIAS)
 
@@ -48,28 +47,6 @@ def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     """List a model's aliases by name."""
     page = needs.catalog.aliases(model, after=asked.after_text(), limit=asked.size)
     return asked.answer(map(AliasBody.of, page.items), page.next)
-
-
-@router.get(
-    "/{model}/aliases/{alias}",
-    dependencies=[requires("models:read")],
-    response_model=AliasBody,
-    responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
-    openapi_extra=IF_NONE_MATCH,
-)
-async def get_alias(
-    request: Request,
-    model: ModelName,
-    alias: AliasName,
-) -> Response:
-    """Return where an alias points."""
-
-    def look(catalog: CatalogReader) -> tuple[str, AliasBody]:
-        found = catalog.alias(model, alias)
-        return etag(found.revision), AliasBody.of(found)
-
-    cached = dependencies_of(request).cached
-    return await kept(cached, request, model, look)
 
 
 @router.put(

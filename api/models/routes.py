@@ -9,10 +9,10 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
-from api.answers import answered, kept
+from api.answers import answered
 from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
-from api.dependencies import Needs, dependencies_of
+from api.dependencies import Needs
 from api.fields import ModelName, TagQuery, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
@@ -23,11 +23,10 @@ from api.merge_patch import merged
 from api.models.schemas import ModelBody, ModelChange, ModelDraft, ModelPatch
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
-from api.preconditions import CHANGED, IF_NONE_MATCH, MISSING, NOT_MODIFIED, IfMatch, etag, require
+from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
 from api.problems import refusals
 from registry.domain import Model
 from registry.pages import ModelFilter, TagFilter
-from registry.reading import CatalogReader
 
 router = APIRouter(
     prefix="/v1/models", tags=["models"], responses=ANYWHERE, route_class=StrictRoute
@@ -101,24 +100,6 @@ async def create_model(
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
-
-
-@router.get(
-    "/{model}",
-    dependencies=[requires("models:read")],
-    response_model=ModelBody,
-    responses=NOT_MODIFIED | refusals(errors.UNKNOWN_MODEL, INVALID),
-    openapi_extra=IF_NONE_MATCH,
-)
-async def get_model(request: Request, model: ModelName) -> Response:
-    """Return a model."""
-
-    def look(catalog: CatalogReader) -> tuple[str, ModelBody]:
-        found = catalog.model(model)
-        return etag(found.revision), ModelBody.of(found)
-
-    cached = dependencies_of(request).cached
-    return await kept(cached, request, model, look)
 
 
 @router.patch(

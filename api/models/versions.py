@@ -8,10 +8,10 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Request, Response
 
 from api import errors
-from api.answers import answered, kept
+from api.answers import answered
 from api.anywhere import ANYWHERE
 from api.bodies import INVALID, MALFORMED, StrictRoute
-from api.dependencies import Dependencies, Needs, dependencies_of
+from api.dependencies import Dependencies, Needs
 from api.fields import ModelName, TagQuery, VersionNumber, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
@@ -21,13 +21,12 @@ from api.models.schemas import ApprovalBody, ApprovalsBody, Reason, VersionBody,
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
 from api.pools.asking import SERVERS_CANNOT_SAY, ask_servers
-from api.preconditions import CHANGED, IF_NONE_MATCH, MISSING, NOT_MODIFIED, IfMatch, etag, require
+from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
 from api.problems import Refused, refusals
 from registry.domain import ModelVersion, Signature
 from registry.pages import TagFilter, VersionFilter
-from registry.reading import CatalogReader
 
-_ETAG = etag(1)
+VERSION_ETAG = etag(1)
 """A version's row never changes."""
 _UNKNOWN = (errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION)
 
@@ -89,32 +88,11 @@ async def register_version(
         version = await _register(needs, model, draft, by=caller.subject)
         place = {"Location": f"{request.url.path}/{version.version}"}
         return answered(
-            VersionBody.of(version), status=HTTPStatus.CREATED, etag=_ETAG, headers=place
+            VersionBody.of(version), status=HTTPStatus.CREATED, etag=VERSION_ETAG, headers=place
         )
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
-
-
-@router.get(
-    "/{model}/versions/{version}",
-    dependencies=[requires("models:read")],
-    response_model=VersionBody,
-    responses=NOT_MODIFIED | refusals(*_UNKNOWN, INVALID),
-    openapi_extra=IF_NONE_MATCH,
-)
-async def get_version(
-    request: Request,
-    model: ModelName,
-    version: VersionNumber,
-) -> Response:
-    """Return a version."""
-
-    def look(catalog: CatalogReader) -> tuple[str, VersionBody]:
-        return _ETAG, VersionBody.of(catalog.version(model, version))
-
-    cached = dependencies_of(request).cached
-    return await kept(cached, request, model, look)
 
 
 @router.delete(
@@ -132,7 +110,7 @@ def delete_version(
 ) -> Response:
     """Take a version away that nothing uses; its number is never given again."""
     needs.catalog.version(model, version)
-    require(if_match, _ETAG, f"{model}@{version}")
+    require(if_match, VERSION_ETAG, f"{model}@{version}")
     needs.catalog.delete_version(model, version, by=caller.subject, why=why)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
