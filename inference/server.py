@@ -52,6 +52,8 @@ class ModelMetadata:
     """As `inputs`."""
     max_batch_size: int
     """Most rows of one request; 0 when the model sets no limit."""
+    optional_inputs: frozenset[str] = frozenset()
+    """Inputs that may be left out, by name."""
 
 
 class Server(Protocol):

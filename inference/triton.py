@@ -159,7 +159,7 @@ class TritonServer:
     async def metadata(self, model: str, version: str) -> ModelMetadata:
         """Read what the model is; see `Server.metadata`."""
         said, config = await self._describe(model, version)
-        return v2_json.metadata(said, max_batch_size=config.max_batch_size)
+        return v2_json.metadata(said, config)
 
     async def config(self, model: str, version: str) -> Mapping[str, Any]:
         """Read the model's configuration; see `Server.config`."""

@@ -6,15 +6,16 @@ from inference.server import ModelMetadata
 from registry.domain import TensorSpec
 
 
-def metadata(said: Any, *, max_batch_size: int) -> ModelMetadata:
-    """Read a `ModelMetadataResponse`."""
+def metadata(said: Any, config: Any) -> ModelMetadata:
+    """Read a `ModelMetadataResponse` with the model's `ModelConfig`."""
     return ModelMetadata(
         name=said.name,
         versions=tuple(said.versions),
         platform=said.platform,
         inputs=tuple(_spec(tensor) for tensor in said.inputs),
         outputs=tuple(_spec(tensor) for tensor in said.outputs),
-        max_batch_size=max_batch_size,
+        max_batch_size=config.max_batch_size,
+        optional_inputs=frozenset(each.name for each in config.input if each.optional),
     )
 
 

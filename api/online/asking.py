@@ -165,6 +165,7 @@ def _of_metadata(name: OnlineName, said: ModelMetadata) -> Description:
         inputs=said.inputs,
         outputs=said.outputs,
         max_batch_size=said.max_batch_size,
+        optional_inputs=said.optional_inputs,
     )
 
 

@@ -89,6 +89,8 @@ class Description:
     """As `inputs`."""
     max_batch_size: int
     """Most rows of one request; 0 when the model sets no limit."""
+    optional_inputs: frozenset[str] = frozenset()
+    """Inputs that may be left out, by name; a registered signature has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ def check_input(model: Description, name: str, datatype: str, shape: tuple[int, 
 
 
 def check_inputs(model: Description, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise `Refused` unless every input of the model is there, with as many rows as the others."""
-    missing = tuple(spec for spec in model.inputs if spec.name not in shapes)
+    """Raise `Refused` unless every input that must be is there, with as many rows as the others."""
+    dispensable = shapes.keys() | model.optional_inputs
+    missing = tuple(spec for spec in model.inputs if spec.name not in dispensable)
     if missing:
         names = ", ".join(spec.name for spec in missing)
         raise _misfit(f"{_called(model)} needs input {names} as well", "inputs", missing)
