@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cli import db, models, pools
+from cli.backfill import backfill
 from cli.demo import demo
 from cli.failures import failure_words
 from cli.local import run_servers
@@ -80,6 +81,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(score)
+app.command()(backfill)
 app.command()(serve)
 app.command("servers")(run_servers)
 app.command()(up)

@@ -15,6 +15,7 @@ from prefect.states import Cancelling, Crashed
 
 from flows.dispatch import RunState
 from flows.slice_order import SliceOrder
+from flows.threads import in_thread
 
 _AT_ONCE = 200
 """Runs that Prefect's server returns in one answer."""
@@ -110,7 +111,9 @@ async def open_slice_runs(deployment_name: str) -> AsyncIterator[SliceRuns | Non
     async with get_client() as client:
         try:
             found = await client.read_deployment_by_name(deployment_name)
-            own = await client.read_flow_run(UUID(str(flow_run.id)))
+            # A night's job is a run below the one that a person or a schedule started.
+            root = await in_thread(lambda: flow_run.root_flow_run_id)
+            own = await client.read_flow_run(UUID(str(root)))
         except AWAY:
             yield None
             return

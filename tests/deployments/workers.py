@@ -54,9 +54,14 @@ def worker(
         process.stop()
 
 
+def settings_here() -> dict[str, str]:
+    """Return the `NIGHTSHIFT_…` settings of this process."""
+    return {name: value for name, value in os.environ.items() if name.startswith("NIGHTSHIFT")}
+
+
 def submit(job: BatchJob, **settings: object) -> FlowRun:
     """Have the job scored by whichever worker takes it, with `NIGHTSHIFT_…` settings of its own."""
-    variables = {name: value for name, value in os.environ.items() if name.startswith("NIGHTSHIFT")}
+    variables = settings_here()
     variables |= {f"NIGHTSHIFT_{name.upper()}": str(value) for name, value in settings.items()}
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name(JOBS)
