@@ -172,25 +172,33 @@ class Attempts:
         3. it answered nothing since, and had a single row to do: nothing less can be asked
         4. it answers no probe: stuck
         5. else it is slow
+
+        An online caller's own deadline says nothing of 3, and there is no time left for 4: the
+        background probes tell.
         """
         if timeout_s < self._settings.breaker_timeout_floor_s:
             return late
         key, server = (request.model, request.version), self._servers[ticket.server]
         since = {i for i, at in self._pace.answered_at(key).items() if at > ticket.sent_at}
-        least = request.rows == 1 and ticket.depth == 1
+        hurried = bool(request.raw) and timeout_s < self._settings.attempt_timeout_s
+        least = request.rows == 1 and ticket.depth == 1 and not hurried
         hopeless = ticket.server not in since and (bool(since) or least)
         rows = "1 row" if request.rows == 1 else f"{request.rows:,} rows"
         words = (
             f"{server.url}: no answer to a microbatch of {rows} within {timeout_s:.3g} s, of "
             f"{self._settings.attempt_timeout_s:g} s allowed (NIGHTSHIFT_ATTEMPT_TIMEOUT_S)"
         )
-        if hopeless or await self._recheck(ticket.server, key) is Verdict.FAILURE:
+        silent = not (hopeless or hurried) and await self._is_silent(ticket.server, key)
+        if hopeless or silent:
             return DeadlineExceeded(words, server=server.url)
         self._pace.late(key, request.rows, queue_s=self._queue_s(ticket))
         return ServerSlow(
             f"{words}, though the server lives: allow more time if a row takes that long",
             server=server.url,
         )
+
+    async def _is_silent(self, server: int, key: ModelKey) -> bool:
+        return await self._recheck(server, key) is Verdict.FAILURE
 
     def _verdict_on_late(self, error: DeadlineExceeded, timeout_s: float) -> Verdict:
         hurried = timeout_s < self._settings.breaker_timeout_floor_s

@@ -31,6 +31,8 @@ from inference.tensors import InferAnswer, InferRequest
 from telemetry.online import OnlineMetrics
 
 _US = 1_000_000
+_GRACE_S = 0.1
+"""Time after the deadline in which a try may end by itself, so that the pool learns from it."""
 
 
 class Engine:
@@ -63,7 +65,7 @@ class Engine:
         limit_s = most_s if call.deadline_s is None else min(call.deadline_s, most_s)
         deadline = self._clock() + limit_s
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(limit_s + _GRACE_S):
                 meant = await self._resolver.resolve(call.name)
                 if isinstance(meant, Registered):
                     return await self._registered(call, meant, deadline)
@@ -71,7 +73,7 @@ class Engine:
         except InferenceError as error:
             raise of_inference(error) from error
         except TimeoutError as error:
-            raise DeadlinePassed(f"no answer from {call.name} within {limit_s:g} s") from error
+            raise _late(call) from error
 
     async def describe(self, name: OnlineName) -> Description:
         """Say what the model takes and gives; see `Online.describe`."""
@@ -174,6 +176,8 @@ class Engine:
                 )
             asked.add(id(pool))
             left_s = deadline - self._clock()
+            if left_s <= 0:
+                raise error or _late(call)
             self._check_room(pool, left_s)
             try:
                 request = _request(call, place, self._settings.priority, left_s)
@@ -189,6 +193,10 @@ class Engine:
                 f"the pool is full: {wait_s:.2g} s until a server has room",
                 retry_after_s=max(SOON_S, wait_s),
             )
+
+
+def _late(call: OnlineCall) -> DeadlinePassed:
+    return DeadlinePassed(f"no answer from {call.name} within its time")
 
 
 def _number(name: OnlineName) -> str:

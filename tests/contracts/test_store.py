@@ -14,6 +14,7 @@ from registry.events import Event, EventKind
 from registry.pages import EventFilter, ModelFilter, TagFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer, ServerState
 from registry.port import Rows, Store
+from registry.routes import Route, Share
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.uses import Use, UseKind
@@ -459,3 +460,23 @@ def test_threads_count_without_gap_or_repeat(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(given) == list(range(1, 41))
+
+
+def test_a_route_is_kept_replaced_and_taken_away(store: Store) -> None:
+    """One for each alias, whole."""
+    _fill(store)
+    route = Route("flights", "champion", (Share(2, 1000),), Share(1, 5), NOON, "ada", 3)
+    with store.writing() as rows:
+        assert rows.route("flights", "champion") is None
+        rows.put_alias(Alias("flights", "champion", 1, NOON, 1))
+        rows.put_route(route)
+    with store.writing() as rows:
+        assert rows.route("flights", "champion") == route
+        rows.put_route(replace(route, canaries=(), revision=4))
+    with store.writing() as rows:
+        assert rows.route("flights", "champion") == replace(route, canaries=(), revision=4)
+        assert rows.route("flights", "next") is None
+        rows.delete_route("flights", "champion")
+        rows.delete_route("flights", "champion")
+    with store.reading() as rows:
+        assert rows.route("flights", "champion") is None

@@ -17,7 +17,8 @@ from inference.errors import (
     UnknownModel,
 )
 from inference.server import ModelMetadata, ModelStatistics, RepositoryEntry
-from inference.tensors import Array, InferAnswer, InferRequest
+from inference.tensors import Array, InferAnswer, InferRequest, RawTensor, datatype_of
+from inference.wire import tensor_bytes, tensor_from_bytes
 from registry.domain import Signature, TensorSpec
 
 
@@ -59,6 +60,8 @@ class ScriptedServer:
         """Refuse connections."""
         self.stuck = False
         """Take requests and never answer them; readiness is answered."""
+        self.hung: set[str] = set()
+        """Models whose requests are never answered."""
         self.silent = False
         """Take everything, readiness included, and answer when this is over."""
         self.probe_timeout_s = 2.0
@@ -81,7 +84,9 @@ class ScriptedServer:
         self.most_running = max(self.most_running, self.running)
         try:
             async with asyncio.timeout(timeout_s):
-                await asyncio.sleep(3600 if self.stuck else self.delay_s)
+                await asyncio.sleep(
+                    3600 if self.stuck or request.model in self.hung else self.delay_s
+                )
                 while self.silent:
                     await asyncio.sleep(0.01)
                 if self.gate is not None:
@@ -179,7 +184,20 @@ class ScriptedServer:
             raise self.always
         if self.faults:
             raise self.faults.popleft()
-        if set(request.inputs) != {spec.name for spec in model.signature.inputs}:
+        inputs = dict(request.inputs) or {
+            each.name: tensor_from_bytes(bytes(each.content), each.datatype, each.shape, each.name)
+            for each in request.raw
+        }
+        if set(inputs) != {spec.name for spec in model.signature.inputs}:
             raise RequestRejected(f"{self.url}: unexpected input", server=self.url)
         self.answered[request.model] += 1
-        return InferAnswer(model.answer(request.inputs), self.url)
+        outputs = model.answer(inputs)
+        if not request.raw:
+            return InferAnswer(outputs, self.url)
+        return InferAnswer({}, self.url, raw=tuple(map(_raw, outputs.items())), version="1")
+
+
+def _raw(output: tuple[str, Array]) -> RawTensor:
+    name, array = output
+    datatype = datatype_of(array.dtype)
+    return RawTensor(name, datatype, array.shape, bytes(tensor_bytes(array, datatype)))
