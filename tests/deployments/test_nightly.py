@@ -57,8 +57,8 @@ def test_a_backfill_scores_the_nights_between(
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[-1] == "Completed"
     assert done.output.startswith("2 nights handed to nightly/nightly: ")
-    for day in ("2026-03-01", "2026-03-02"):
-        assert workplace.scores(f"scores/{day}") == {0: 2.0, 1: 4.0}
+    for night in ("2026-03-01", "2026-03-02"):
+        assert workplace.scores(f"scores/{night}") == {0: 2.0, 1: 4.0}
 
 
 @pytest.mark.parametrize(
