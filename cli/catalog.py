@@ -6,11 +6,13 @@ from pathlib import Path
 
 from cli.api_client import opened_api
 from cli.remote_catalog import RemoteCatalog
+from cli.remote_routing import RemoteRouting
 from cli.settings import ApiClientSettings
 from registry.catalog import Catalog
 from registry.errors import RegistryError
+from registry.routing import Routing
 from registry.settings import RegistrySettings
-from registry.store import open_store
+from registry.store import SqlStore, open_store
 
 
 class NoRegistry(RegistryError):
@@ -50,14 +52,19 @@ def opened_catalog(*, existing: bool = False) -> Iterator[Catalog]:
     A registry in SQLite that is not there yet is made; where it must be `existing`, that is
     `NoRegistry`, and nothing is written. Raises `RegistryUnavailable`.
     """
-    file = _registry_file()
-    if existing and file is not None and not file.exists():
-        raise NoRegistry(file)
-    store = open_store(RegistrySettings())
-    try:
+    with _opened_store(existing=existing) as store:
         yield Catalog(store)
-    finally:
-        store.close()
+
+
+@contextmanager
+def opened_routing() -> Iterator[Routing | RemoteRouting]:
+    """Give the routes of the API where the environment names one, else the database's."""
+    if ApiClientSettings().url is None:
+        with _opened_store(existing=True) as store:
+            yield Routing(store)
+        return
+    with opened_api() as api:
+        yield RemoteRouting(api)
 
 
 @contextmanager
@@ -69,3 +76,15 @@ def opened_registry(*, existing: bool = False) -> Iterator[Catalog | RemoteCatal
         return
     with opened_api() as api:
         yield RemoteCatalog(api)
+
+
+@contextmanager
+def _opened_store(*, existing: bool) -> Iterator[SqlStore]:
+    file = _registry_file()
+    if existing and file is not None and not file.exists():
+        raise NoRegistry(file)
+    store = open_store(RegistrySettings())
+    try:
+        yield store
+    finally:
+        store.close()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import model_aliases, model_changes, model_history
+from cli import model_aliases, model_changes, model_history, model_routes
 from cli.options import (
     ApiUrl,
     AsJson,
@@ -168,6 +168,7 @@ for _command in (
     model_aliases.alias,
     model_aliases.rollback,
     model_aliases.unalias,
+    model_routes.route,
     model_aliases.protect,
     model_aliases.unprotect,
     model_changes.approve,

@@ -12,6 +12,7 @@ ScopeName = Literal[
     "jobs:read",
     "jobs:write",
     "inference:run",
+    "inference:pin",
 ]
 """A scope allows exactly what it names: `models:write` does not allow reading."""
 
@@ -24,6 +25,7 @@ SCOPES: Mapping[ScopeName, str] = {
     "jobs:read": "See jobs and their reports.",
     "jobs:write": "Submit and cancel jobs.",
     "inference:run": "Have rows scored by a model that is being served.",
+    "inference:pin": "Choose which version of a split alias answers.",
 }
 
 ALL_SCOPES: frozenset[str] = frozenset(get_args(ScopeName))
