@@ -66,11 +66,12 @@ def _run(
     from cli.up.identity import end_marked
     from cli.up.platform import Platform
     from cli.up.supervisor import Supervisor
+    from cli.up.view import leftovers_line
 
     secrets = folder.secrets()
     ended = end_marked(secrets.mark, grace_s=_ENDING_GRACE_S)
     if ended:
-        typer.echo(f"ended {ended} processes that an `up` had left")
+        typer.echo(leftovers_line(ended))
     platform = Platform(folder, secrets, local, wanted)
     supervisor = Supervisor(platform, record=folder.record, logs=folder.log, say=typer.echo)
     try:

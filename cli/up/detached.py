@@ -10,6 +10,7 @@ from cli.up import record
 from cli.up.errors import NotUp, StillUp
 from cli.up.folder import UpFolder
 from cli.up.identity import await_end, end_marked
+from cli.up.view import leftovers_line
 
 LAST_WORDS = "Ctrl-C stops everything"
 """What `nightshift up` says when all is there."""
@@ -65,4 +66,4 @@ def stop(folder: UpFolder) -> str:
     if not ended:
         raise NotUp(folder.path)
     folder.record.unlink(missing_ok=True)
-    return f"ended {ended} processes that an `up` had left"
+    return leftovers_line(ended)

@@ -1,5 +1,6 @@
 """Ask Prefect's server what `up` needs of it, without the cost of its library."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ COORDINATORS, SCORERS = "coordinator", "scorer"
 _UNDER_WAY = ("RUNNING", "PENDING", "CANCELLING")
 _TIMEOUT_S = 10.0
 _PAGE = 200
+_BUSY_S, _PAUSE_S = 20.0, 0.2
+"""How long a server may be busy, many times what its longest write takes; between two tries."""
 
 
 class PrefectApi:
@@ -86,10 +89,20 @@ class PrefectApi:
     def _ask(
         self, method: str, path: str, body: object = None, *, fine: tuple[int, ...] = ()
     ) -> Any:
-        try:
-            answer = self._client.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise PrefectRefused(f"{method} {path}", str(error) or type(error).__name__) from error
+        answer = self._send(method, path, body)
         if not answer.is_success and answer.status_code not in fine:
             raise PrefectRefused(f"{method} {path}", answer.text)
         return answer.json() if answer.content else None
+
+    def _send(self, method: str, path: str, body: object) -> httpx.Response:
+        """Send what may be sent again: on SQLite a server is busy at times, and says so."""
+        deadline = time.monotonic() + _BUSY_S
+        try:
+            while True:
+                answer = self._client.request(method, path, json=body)
+                busy = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+                if not busy or time.monotonic() > deadline:
+                    return answer
+                time.sleep(_PAUSE_S)
+        except httpx.HTTPError as error:
+            raise PrefectRefused(f"{method} {path}", str(error) or type(error).__name__) from error

@@ -24,3 +24,8 @@ def status_table(servers: Sequence[Running], states: Mapping[str, str]) -> Table
 def export_lines(environment: Mapping[str, str]) -> list[str]:
     """Return what a shell must be told to use the platform."""
     return [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+
+
+def leftovers_line(count: int) -> str:
+    """Say that so many processes were ended."""
+    return f"ended {count} process{'' if count == 1 else 'es'} that an `up` had left"
