@@ -67,6 +67,7 @@ class Coordination:
             slices,
             tries=settings.slice_tries,
             silence_s=settings.slice_silence_s,
+            start_s=settings.slice_start_s,
             wait_s=settings.slice_wait_s,
             help_s=settings.slice_help_s,
             now=time.monotonic(),

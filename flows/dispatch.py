@@ -113,6 +113,7 @@ class Dispatch:
         *,
         tries: int,
         silence_s: float,
+        start_s: float,
         wait_s: float,
         help_s: float,
         now: float,
@@ -122,6 +123,7 @@ class Dispatch:
         self._sent = 0
         self._tries = tries
         self._silence_s = silence_s
+        self._start_s = start_s
         self._wait_s = wait_s
         self._help_s = help_s
         self._sign_at = now
@@ -192,9 +194,10 @@ class Dispatch:
                 self._enter(run, state.phase, now)
                 if run.record is None or state.phase == "ended":
                     run.words = state.words
-            if run.phase == "begun" and now - run.heard_at >= self._silence_s:
+            patience_s = self._silence_s if run.record is not None else self._start_s
+            if run.phase == "begun" and now - run.heard_at >= patience_s:
                 run.phase = "ended"
-                run.words = f"it was silent for {self._silence_s:.0f} s"
+                run.words = f"it was silent for {patience_s:.0f} s"
 
     def _enter(self, run: _Run, phase: Literal["waiting", "begun", "ended"], now: float) -> None:
         if run.phase == "waiting" and phase != "waiting":

@@ -26,14 +26,11 @@ from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.plan_file import read_plan
 from flows.shards.slice_objects import SliceRecord, read_lead, record_key, write_record
 from flows.slice_order import SliceOrder
+from flows.slice_settings import SliceSettings
 from flows.slices import as_ranges, from_ranges
 from flows.threads import in_thread
 from inference.errors import TransientError
 from inference.jobs import BatchJob
-
-BEAT_S = 5.0
-"""Seconds between two records: a person who watches waits no longer, and a hundred slices write
-twenty small objects a second."""
 
 
 class SliceCounts(BaseModel):
@@ -87,7 +84,7 @@ async def score_slice(order: SliceOrder) -> SliceCounts:
         output = open_store(order.output, runtime.s3)
         state = _State(JobProgress())
         try:
-            async with _told(output, order, state):
+            async with _told(output, order, state, beat_s=SliceSettings().slice_beat_s):
                 await _score(order, runtime, output, state)
         finally:
             await in_thread(output.clear_scratch)
@@ -120,7 +117,9 @@ async def _score(order: SliceOrder, runtime: Runtime, output: ObjectStore, state
 
 
 @asynccontextmanager
-async def _told(output: ObjectStore, order: SliceOrder, state: _State) -> AsyncIterator[None]:
+async def _told(
+    output: ObjectStore, order: SliceOrder, state: _State, *, beat_s: float
+) -> AsyncIterator[None]:
     """Write records while the block runs, and how it ended; end it when nobody waits for it."""
     key = record_key(order.fingerprint, order.coordinator, order.run)
     host = asyncio.current_task()
@@ -134,7 +133,7 @@ async def _told(output: ObjectStore, order: SliceOrder, state: _State) -> AsyncI
                 stopped = await in_thread(_stop_reason, output, order)
                 await in_thread(write_record, output, key, state.record())
             if not stopped:
-                await asyncio.sleep(BEAT_S)
+                await asyncio.sleep(beat_s)
         host.cancel()
 
     async def end(outcome: str, words: str = "") -> None:

@@ -53,8 +53,20 @@ class SliceSettings(BaseSettings):
     slice_silence_s: float = Field(
         default=60.0,
         gt=0,
-        description="Silence after which a run is taken for dead. It tells of itself every 5 s, "
-        "so twelve beats are missed; a store that is away for as long makes double work, no harm.",
+        description="Silence after which a run is taken for dead: twelve beats are missed then. A "
+        "store that is away for as long makes double work, no harm.",
+    )
+    slice_beat_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds between two records of a run. A person who watches waits no longer, "
+        "and a hundred slices write twenty small objects a second.",
+    )
+    slice_start_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="Wait for the first record of a run that a worker took: a pod may wait that "
+        "long for a node and its image.",
     )
     slice_wait_s: float = Field(
         default=30.0,

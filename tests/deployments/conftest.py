@@ -35,7 +35,7 @@ def prefect_command(prefect_api: LocalPrefect) -> PrefectCommand:
 def deployed(prefect_api: LocalPrefect, prefect_command: PrefectCommand) -> str:
     """Deploy `prefect.yaml` as it is; return the deployment's name."""
     with get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"), overwrite=True)
     done = prefect_command("--no-prompt", "deploy", "--all")
     assert done.returncode == 0, done.stdout + done.stderr
     return "batch-inference/batch-inference"

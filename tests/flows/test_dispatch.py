@@ -19,8 +19,8 @@ CRASHED = RunState("ended", "Crashed: it was killed")
 
 def dispatch(*slices: Slice, **knobs: Any) -> Dispatch:
     """Knobs in seconds of a clock that the tests turn."""
-    settings = {"tries": 3, "silence_s": 60.0, "wait_s": 30.0, "help_s": 20.0, "now": 0.0} | knobs
-    return Dispatch(slices or SLICES, **settings)
+    waits = {"silence_s": 60.0, "start_s": 90.0, "wait_s": 30.0, "help_s": 20.0}
+    return Dispatch(slices or SLICES, **({"tries": 3, "now": 0.0} | waits | knobs))
 
 
 def seen(
@@ -69,6 +69,18 @@ def test_a_silent_run_is_dead() -> None:
     assert handed.decide(seen({0: RUNS}, {0: says(2)}), 129) == [
         Release(0, dead=True),
         Send(1, 0, (0, 1, 2, 3), why="it was silent for 60 s"),
+    ]
+
+
+def test_a_run_that_never_tells_of_itself_is_dead() -> None:
+    """A worker took it, and died before its process began; it has longer for that."""
+    handed = dispatch(SLICES[0])
+    handed.begin(0)
+    assert handed.decide(seen({0: RUNS}), 1) == []
+    assert handed.decide(seen({0: RUNS}), 90) == []
+    assert handed.decide(seen({0: RUNS}), 91) == [
+        Release(0, dead=True),
+        Send(1, 0, (0, 1, 2, 3), why="it was silent for 90 s"),
     ]
 
 
