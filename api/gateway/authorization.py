@@ -35,6 +35,20 @@ class _Bearer(SecurityBase):
         return await admitted(request, wanted.scopes)
 
 
+async def authorize(request: Request, scopes: Sequence[str]) -> Principal:
+    """Return who calls; raises `Refused` unless the token has every one of `scopes`."""
+    caller = caller_of(request.scope)
+    if caller.principal is None:
+        raise caller.refusal or no_token()
+    missing = [scope for scope in scopes if scope not in caller.principal.scopes]
+    if missing:
+        raise lacking_scopes(missing)
+    # `churn@champion` is counted as `churn`: an alias is no quota of its own.
+    model, _, _ = request.path_params.get(MODEL_PARAMETER, "").partition("@")
+    await limiter_of(request.scope).count_route(caller, scopes, model or None)
+    return caller.principal
+
+
 _BEARER = _Bearer()
 
 

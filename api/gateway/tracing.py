@@ -13,6 +13,7 @@ from telemetry.logs import noted
 _REQUEST_ID = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _KEY = "nightshift.request_id"
+_OUTGOING = "nightshift.trace"
 
 
 class Tracing:
@@ -36,6 +37,7 @@ class Tracing:
         scope[_KEY] = request_id
         with traces.continued(asked) as span:
             outgoing = traces.outgoing()
+            scope[_OUTGOING] = outgoing
 
             async def named(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -50,3 +52,9 @@ def request_id_of(scope: Scope) -> str | None:
     """Return the request's id, None outside of the gateway."""
     found = scope.get(_KEY)
     return found if isinstance(found, str) else None
+
+
+def traceparent_of(scope: Scope) -> str:
+    """Return the place in the trace that whoever is asked in turn is told; empty without one."""
+    outgoing = scope.get(_OUTGOING)
+    return outgoing.get("traceparent", "") if isinstance(outgoing, dict) else ""

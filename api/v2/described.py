@@ -9,18 +9,19 @@ from api.bodies import INVALID
 from api.gateway.authorization import GUARDED
 from api.problems import MEDIA_TYPE, V2_MEDIA_TYPE, Kind, refusals
 from api.v2 import headers
+from api.v2.names import MODEL_PATTERN, VERSION_PATTERN
 
 V2Model = Annotated[
     str,
     Path(
-        pattern=r"^[A-Za-z0-9_.-]{1,128}(@[A-Za-z0-9_.-]{1,128})?$",
+        pattern=MODEL_PATTERN,
         description="A registered model, one of its aliases as `model@alias`, or a model that a "
         "pool serves.",
         examples=["churn@champion"],
     ),
 ]
 V2Version = Annotated[
-    str, Path(pattern=r"^[0-9]{1,9}$", description="A version, by its number.", examples=["1"])
+    str, Path(pattern=VERSION_PATTERN, description="A version, by its number.", examples=["1"])
 ]
 
 

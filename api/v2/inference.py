@@ -1,26 +1,50 @@
 """Answer inference requests."""
 
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from api.dependencies import dependencies_of
-from api.gateway.authorization import requires
-from api.gateway.tracing import request_id_of
+from api.gateway.authorization import authorize, requires
+from api.gateway.scopes import ScopeName
+from api.gateway.tracing import request_id_of, traceparent_of
 from api.online.port import DeadlinePassed, OnlineCall, OnlineName
 from api.v2 import kinds
 from api.v2.bodies import plain_body, read_request, write_response
 from api.v2.described import ANSWERED, INFER, V2Model, V2Version, refusals_v2
 from api.v2.disconnects import ClientGone, NoAnswer, while_connected
 from api.v2.headers import Told, read_headers
-from api.v2.names import name_of
+from api.v2.names import checked_name
 from api.v2.requests import InferenceRequest
-from telemetry import traces
+
+_SCOPES: tuple[ScopeName, ...] = ("inference:run",)
+
+
+class _Direct(APIRoute):
+    """A route whose function checks everything itself.
+
+    FastAPI describes it; its own way to the function's parameters would cost a small request as
+    much as reading it does.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+
+        async def handled(request: Request) -> Response:
+            answer: Response = await self.endpoint(request, **request.path_params)
+            return answer
+
+        return handled
+
 
 router = APIRouter(
     tags=["inference"],
-    dependencies=[requires("inference:run")],
+    route_class=_Direct,
+    dependencies=[requires(*_SCOPES)],
     responses=ANSWERED
     | refusals_v2(
         *(kinds.MALFORMED, kinds.MISFIT, kinds.MODEL_UNKNOWN, kinds.CALL_REFUSED),
@@ -34,7 +58,7 @@ router = APIRouter(
 @router.post("/v2/models/{model}/infer", openapi_extra=INFER, response_class=Response)
 async def infer(request: Request, model: V2Model) -> Response:
     """Have a model answer, the version that its name or alias means now."""
-    return await _answer(request, name_of(model))
+    return await _answer(request, model)
 
 
 @router.post(
@@ -42,16 +66,18 @@ async def infer(request: Request, model: V2Model) -> Response:
 )
 async def infer_version(request: Request, model: V2Model, version: V2Version) -> Response:
     """Have one version of a model answer."""
-    return await _answer(request, name_of(model, version))
+    return await _answer(request, model, version)
 
 
-async def _answer(request: Request, name: OnlineName) -> Response:
+async def _answer(request: Request, model: str, version: str | None = None) -> Response:
     began = time.monotonic()
+    await authorize(request, _SCOPES)
+    name = checked_name(model, version)
     told, needs = read_headers(request), dependencies_of(request)
     try:
         body = await plain_body(request, needs.offload, max_bytes=needs.traffic.max_infer_bytes)
-        model = await needs.online.describe(name)
-        asked = await read_request(body, told.json_bytes, model, needs.offload)
+        description = await needs.online.describe(name)
+        asked = await read_request(body, told.json_bytes, description, needs.offload)
         call = _call(request, name, asked, told, took_s=time.monotonic() - began)
         answer = await while_connected(request, needs.online.infer(call))
     except (ClientDisconnect, ClientGone):
@@ -73,7 +99,7 @@ def _call(
         sticky_key=told.sticky_key,
         pinned=told.pinned,
         parameters=asked.parameters,
-        traceparent=traces.outgoing().get("traceparent", ""),
+        traceparent=traceparent_of(request.scope),
     )
 
 
