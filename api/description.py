@@ -10,7 +10,7 @@ _VERSION = "1"
 """The `1` of `/v1`: what is taken away or changes its meaning raises it."""
 
 TEXT = """\
-Manages models, versions, aliases, pools and servers.
+Manages models, versions, aliases, pools and servers; answers single requests from the models.
 
 Every path under `/v1` needs a token: `Authorization: Bearer …`. The problem details of every
 refusal follow RFC 9457. Lists come in pages: `next_cursor` asks for the next one. A change names
@@ -25,6 +25,8 @@ TAGS = [
     {"name": "pools", "description": "Triton servers that serve the same models."},
     {"name": "servers", "description": "Servers of a pool: probed, drained, removed."},
     {"name": "placements", "description": "Versions that a pool's servers shall serve."},
+    {"name": "jobs", "description": "Datasets to be scored: submitted, watched, cancelled."},
+    {"name": "inference", "description": "The Open Inference Protocol: rows in, answers out."},
     {"name": "health", "description": "For whoever watches this process."},
 ]
 

@@ -8,13 +8,14 @@ import pytest
 
 from api.app import create_app
 from api.gateway.scopes import ALL_SCOPES
+from api.problems import is_v2
 from tests.api.conftest import OpenApi, settings_for
 from tests.api.tokens import bearer
 from tests.conftest import ROOT
 
 NOBODY = "127.0.0.1:9"
 COPY = ROOT / "docs" / "openapi.json"
-OPEN = ("/health/", "/metrics")
+OPEN = ("/health/", "/v2/health/", "/metrics")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,8 @@ def test_every_route_names_its_scope_and_its_refusals(described: dict[str, Any])
             assert {"401", "403", "422", "429", "503"} <= set(operation["responses"]), path
             for status, answer in operation["responses"].items():
                 if int(status) >= 400:
-                    assert list(answer["content"]) == ["application/problem+json"]
+                    media = "application/json" if is_v2(path) else "application/problem+json"
+                    assert list(answer["content"]) == [media]
 
 
 def test_every_body_has_an_example(described: dict[str, Any]) -> None:
