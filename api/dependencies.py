@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api.checks import Check, PoolLook, RegistryLook
 from api.gateway.settings import TrafficSettings
 from api.idempotency import Repeats
+from api.jobs.desk import Desk, open_desk
 from api.online.engine import Engine
 from api.online.opening import open_engine
 from api.pools.upkeep import Upkeep, register_settings
@@ -20,6 +21,7 @@ from inference.open_pools import OpenPools
 from registry.cached import CachedCatalog
 from registry.catalog import Catalog
 from registry.fleet import Fleet
+from registry.job_book import Jobs
 from registry.opening import open_registry
 from registry.routing import Routing
 from telemetry.online import OnlineMetrics
@@ -43,6 +45,8 @@ class Dependencies:
     """What answers online requests, whatever protocol they come by."""
     upkeep: Upkeep
     """What keeps these as those say."""
+    desk: Desk
+    """What answers requests for jobs."""
     repeats: Repeats
     """How repetitions of creates are recognised."""
     checks: tuple[Check, ...]
@@ -74,7 +78,9 @@ async def open_dependencies(
                 large_bytes=settings.api.large_json_bytes, processes=settings.api.json_processes
             )
             engine = open_engine(registry, pools, metrics, settings.online)
-            async with upkeep.running(), json, engine as online:
+            stores = settings.stores.opened()
+            desk = open_desk(Jobs(registry.store), stores, settings.jobs)
+            async with upkeep.running(), json, engine as online, desk as opened_desk:
                 yield Dependencies(
                     catalog=catalog,
                     cached=registry.cached,
@@ -83,6 +89,7 @@ async def open_dependencies(
                     routing=registry.routing,
                     online=online,
                     upkeep=upkeep,
+                    desk=opened_desk,
                     repeats=Repeats(registry.store.answers()),
                     checks=(
                         Check("registry", RegistryLook(registry.store)),

@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.bodies import INVALID
+from api.idempotency import KEY_REUSED
+from api.jobs.problems import MOVE_REFUSED, OUTPUT_TAKEN, QUEUE_FULL, UNKNOWN_JOB
 from api.preconditions import CHANGED
 from api.problems import Kind, refusal
 from inference.addresses import InvalidAddress
@@ -31,11 +33,20 @@ from registry.errors import (
     UnknownServer,
     UnknownVersion,
 )
+from registry.job_conflicts import (
+    MoveRefused,
+    OutputTaken,
+    QueueFull,
+    RequestReused,
+    UnknownJob,
+)
 
 _log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 2
 """A database that fails over is back in seconds."""
+_ROOM_AFTER_S = 10
+"""A small job ends in as many seconds."""
 
 
 def _unknown(what: str) -> Kind:
@@ -102,10 +113,15 @@ KINDS: Mapping[type[Exception], Kind] = {
     InvalidAddress: INVALID,
     InvalidName: INVALID,
     InvalidRegistration: INVALID,
+    MoveRefused: MOVE_REFUSED,
+    OutputTaken: OUTPUT_TAKEN,
+    QueueFull: QUEUE_FULL,
     RegistryUnavailable: UNAVAILABLE,
+    RequestReused: KEY_REUSED,
     RevisionChanged: CHANGED,
     ServerTaken: SERVER_TAKEN,
     UnknownAlias: UNKNOWN_ALIAS,
+    UnknownJob: UNKNOWN_JOB,
     UnknownModel: UNKNOWN_MODEL,
     UnknownPool: UNKNOWN_POOL,
     UnknownServer: UNKNOWN_SERVER,
@@ -121,7 +137,8 @@ async def of_domain_error(request: Request, error: Exception) -> Response:
         _log.warning("the registry cannot be used", extra={"fields": {"cause": str(error)}})
         detail = "the registry's database cannot be used now; the log says why"
         return refusal(request, kind, detail, headers={"Retry-After": str(_RETRY_AFTER_S)})
-    return refusal(request, kind, str(error), members=_members(error))
+    headers = {"Retry-After": str(_ROOM_AFTER_S)} if isinstance(error, QueueFull) else None
+    return refusal(request, kind, str(error), headers=headers, members=_members(error))
 
 
 def _members(error: Exception) -> dict[str, Any]:
@@ -131,4 +148,8 @@ def _members(error: Exception) -> dict[str, Any]:
         return {"version": error.now.version if error.now else None}
     if isinstance(error, RevisionChanged):
         return {"revision": error.now}
+    if isinstance(error, OutputTaken):
+        return {"job": error.job}
+    if isinstance(error, MoveRefused):
+        return {"state": error.state}
     return {}

@@ -7,8 +7,10 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.gateway.settings import CorsSettings, QuotaSettings, TokenSettings, TrafficSettings
+from api.jobs.settings import JobsSettings
 from api.online.settings import OnlineSettings
 from inference.settings import InferenceSettings
+from inference.store_settings import StoresSettings
 from registry.settings import RegistrySettings
 
 
@@ -61,6 +63,10 @@ class Settings:
     """Which Triton servers make the pool."""
     online: OnlineSettings
     """How single requests are answered."""
+    jobs: JobsSettings
+    """How jobs are taken."""
+    stores: StoresSettings
+    """Where their datasets may lie."""
 
     @classmethod
     def read(cls) -> Self:
@@ -74,4 +80,6 @@ class Settings:
             RegistrySettings(),
             InferenceSettings(),
             OnlineSettings(),
+            JobsSettings(),
+            StoresSettings(),
         )

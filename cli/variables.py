@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 PREFIX = "NIGHTSHIFT_"
 SETTINGS_MODULES = (
     "api.gateway.settings",
+    "api.jobs.settings",
     "api.settings",
     "cli.settings",
     "flows.settings",

@@ -9,12 +9,15 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.gateway.settings import CorsSettings, QuotaSettings, TrafficSettings
+from api.jobs.settings import JobsSettings
 from api.online.settings import OnlineSettings
 from api.settings import ApiSettings, Settings
 from inference.settings import InferenceSettings
+from inference.store_settings import StoreSettings, StoresSettings
 from registry.settings import RegistrySettings
 from tests.api import tokens
 
+STORES = {"lake": StoreSettings(prefixes=("s3://lake/",))}
 OpenApi = Callable[..., AbstractAsyncContextManager[AsyncClient]]
 
 
@@ -57,4 +60,6 @@ def settings_for(database: Path, *urls: str, check_timeout_s: float = 5.0) -> Se
         registry=RegistrySettings(database_url=f"sqlite:///{database}"),
         inference=InferenceSettings(triton_urls=urls, probe_timeout_s=check_timeout_s),
         online=OnlineSettings(),
+        jobs=JobsSettings(prefect_api_url=None),
+        stores=StoresSettings(stores=STORES),
     )

@@ -142,7 +142,8 @@ IN_ORDER = [
 def _filled(path: str) -> str:
     """Return the path with the examples of its parameters."""
     values = {"model": "churn", "version": 1, "alias": "champion", "pool": "default"}
-    return path.format(**values, server="triton-0:8001")
+    job = "1a2b3c4d5e6-0f1e2d3c"
+    return path.format(**values, server="triton-0:8001", job=job)
 
 
 def _queries(operation: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,202 @@
+"""Keep the jobs and Prefect's runs in step: hand over what waits, compare what runs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from api.jobs.runs import Run, RunKind, RunRefused, Runs, RunsAway
+from api.jobs.settings import JobsSettings
+from api.jobs.verdicts import (
+    AskCancel,
+    Call,
+    Lose,
+    Move,
+    Patience,
+    Settle,
+    Stop,
+    Verdict,
+    Wait,
+    decide,
+)
+from inference.tickets import Ticket
+from registry.errors import RegistryUnavailable
+from registry.job_book import RECONCILER, Jobs
+from registry.job_conflicts import AttemptOver, MoveRefused
+from registry.jobs import Job, JobFilter, JobState
+from telemetry.logs import logger
+
+_log = logger(__name__)
+
+_UNSETTLED = JobFilter(unsettled=True)
+_PREFECT = "prefect"
+"""Who cancelled a job whose run was cancelled there."""
+
+
+class Reconciler:
+    """Hands submitted jobs to Prefect and follows what becomes of them.
+
+    A job that was acknowledged is in the registry; it is handed over from there, as often as it
+    takes, under a key by which Prefect knows a repetition. So nothing is lost when this process
+    dies in between, and several of these do no harm beside each other. While the registry or
+    Prefect is away nothing is decided.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        runs: Runs,
+        settings: JobsSettings,
+        *,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is monotonic."""
+        self._jobs = jobs
+        self._runs = runs
+        self._settings = settings
+        self._utc_now = utc_now
+        self._clock = clock
+        self._patience = Patience(
+            ending=timedelta(seconds=settings.ending_s),
+            stop=timedelta(seconds=settings.stop_s),
+            silent=timedelta(seconds=settings.silent_s),
+            pending=timedelta(seconds=settings.pending_s),
+        )
+        self._heard: dict[str, tuple[object, float]] = {}
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Have new jobs handed over now."""
+        self._woken.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look again and again for the length of the block."""
+        loops = (self._hand_over_when_woken, self._look_now_and_then)
+        tasks = [asyncio.create_task(self._run(loop), name="jobs") for loop in loops]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def hand_over(self) -> None:
+        """Hand every job that waits for it to Prefect, the oldest first."""
+        waiting = [job for job in await self._unsettled() if _waits(job)]
+        room = asyncio.Semaphore(self._settings.send_at_once)
+
+        async def send(job: Job) -> None:
+            async with room:
+                await self._send(job)
+
+        async with asyncio.TaskGroup() as sending:
+            for job in waiting:
+                sending.create_task(send(job))
+
+    async def look(self) -> None:
+        """Compare every unsettled job with its run, and do what follows."""
+        jobs = await self._unsettled()
+        runs = await self._runs.look({job.run_id for job in jobs if job.run_id})
+        self._heard = {job.id: self._last_word(job, runs) for job in jobs}
+        for job in jobs:
+            if job.run_id is None:
+                if job.is_finished:
+                    await self._do(job, None, Settle())
+                continue
+            run = runs.get(job.run_id)
+            silence = timedelta(seconds=self._clock() - self._heard[job.id][1])
+            now, patience = self._utc_now(), self._patience
+            verdict = decide(job, run, now=now, unchanged=silence, patience=patience)
+            await self._do(job, run, verdict)
+
+    async def _unsettled(self) -> tuple[Job, ...]:
+        page = await run_sync(self._jobs.jobs, _UNSETTLED)
+        return page.items[::-1]
+
+    async def _send(self, job: Job) -> None:
+        try:
+            asked = {**job.asked, "model": f"{job.model}@{job.version}"}
+            run_id = await self._runs.send(Ticket(job.id, job.attempt), asked)
+            await run_sync(self._jobs.sent, job.id, job.attempt, run_id)
+        except RunRefused as error:
+            await self._move(job, JobState.FAILED, f"Prefect refuses it: {error}")
+        except AttemptOver:
+            return  # somebody was faster
+
+    def _last_word(self, job: Job, runs: Mapping[str, Run]) -> tuple[object, float]:
+        """Return what was last heard of the job, with when we first saw it, by our own clock."""
+        run = runs.get(job.run_id or "")
+        word = (job.attempt, job.heard_at, run.kind if run else None)
+        before, since = self._heard.get(job.id, (None, 0.0))
+        return (word, since) if before == word else (word, self._clock())
+
+    async def _do(self, job: Job, run: Run | None, verdict: Verdict) -> None:
+        if isinstance(verdict, Wait):
+            return
+        _log.info("a job and its run differ", job=job.id, state=job.state, verdict=repr(verdict))
+        try:
+            await self._act(job, run, verdict)
+        except (AttemptOver, MoveRefused) as error:
+            _log.info("a job went on meanwhile", job=job.id, cause=str(error))
+
+    async def _act(self, job: Job, run: Run | None, verdict: Verdict) -> None:
+        match verdict:
+            case Move(state, why):
+                await self._move(job, state, why)
+            case Lose(why, call):
+                if call and run is not None:
+                    await self._runs.call(run.id, RunKind.CRASHED, why)
+                most = self._settings.max_lost_runs
+                lose = self._jobs.lose
+                await run_sync(lambda: lose(job.id, job.attempt, why=why, most_lost=most))
+                self.wake()
+            case Call(kind):
+                assert run is not None
+                await self._runs.call(run.id, kind, f"job {job.id} is {job.state}")
+            case Stop():
+                assert run is not None
+                await self._runs.stop(run.id)
+            case AskCancel():
+                ask = self._jobs.ask_cancel
+                await run_sync(lambda: ask(job.id, by=_PREFECT, why="its run was cancelled there"))
+            case Settle():
+                await run_sync(self._jobs.settle, job.id, job.attempt)
+
+    async def _move(self, job: Job, state: JobState, why: str) -> None:
+        move = self._jobs.move
+        await run_sync(lambda: move(job.id, job.attempt, state, by=RECONCILER, why=why))
+
+    async def _hand_over_when_woken(self) -> None:
+        await self._woken.wait()
+        self._woken.clear()
+        await self.hand_over()
+
+    async def _look_now_and_then(self) -> None:
+        await asyncio.sleep(self._settings.look_every_s)
+        await self.look()
+        self.wake()  # what could not be handed over is tried again
+
+    async def _run(self, once: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        away = False
+        while True:
+            try:
+                await once()
+                away = False
+            except* (RunsAway, RegistryUnavailable) as group:
+                if not away:
+                    cause = "; ".join(sorted({str(error) for error in group.exceptions}))
+                    _log.warning("jobs wait: Prefect or the registry is away", cause=cause)
+                away = True
+            except* Exception:  # noqa: BLE001  # a task's edge: one bad look must not be the last
+                _log.exception("a look at the jobs met a fault")
+                await asyncio.sleep(self._settings.look_every_s)
+
+
+def _waits(job: Job) -> bool:
+    return job.state is JobState.QUEUED and job.run_id is None
