@@ -37,7 +37,7 @@ def show(found: Page[Event, int], *, as_json: bool) -> None:
         typer.echo("nothing of that kind happened")
         return
     rows = [_row(event) for event in found.items]
-    Console().print(table(("when (UTC)", "what", "of", "by", "why"), rows))
+    Console().print(table(("when (UTC)", "what", "of", "by", "why"), rows, unbroken=2))
     if found.next is not None:
         typer.echo("… and earlier ones: --limit shows more")
 

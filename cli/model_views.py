@@ -72,8 +72,8 @@ def show_model(view: ModelView) -> None:
         console.print(Text(f"protected, for approved versions only: {told}"))
     newest = view.versions[:SHOWN]
     rows = [_version_row(each, view.aliases) for each in newest]
-    headers = ("version", "aliases", "digest", "served as", "registered (UTC)", "by", "description")
-    console.print(table(headers, rows))
+    headers = ("version", "aliases", "digest", "registered (UTC)", "by", "description")
+    console.print(table(headers, rows, unbroken=1))
     if len(view.versions) > SHOWN:
         console.print("… and older versions: --json shows them all")
     if view.versions:
@@ -116,7 +116,7 @@ def show_one_version(
         ("artifact", version.artifact or ""),
         *(("approved", _approval(approval)) for approval in approvals),
     )
-    Console().print(table((str(version), ""), [fact for fact in facts if fact[1]]))
+    Console().print(table((str(version), ""), [fact for fact in facts if fact[1]], unbroken=1))
     show_version(version)
 
 
@@ -137,7 +137,6 @@ def _version_row(version: ModelVersion, aliases: Sequence[Alias]) -> tuple[objec
         version.version,
         ", ".join(alias.name for alias in aliases if alias.version == version.version),
         _short(version.digest),
-        f"{version.served_name}/{version.served_version}",
         _minute(version.created_at),
         version.created_by,
         version.description,

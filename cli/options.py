@@ -19,7 +19,7 @@ NewTags = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Most events shown.")]
 
-MOMENT_FORM = "2026-05-03T02:00, in UTC unless it names a zone"
+MOMENT_FORM = "now, or 2026-05-03T02:00, in UTC unless it names a zone"
 
 
 def use_api(url: str | None) -> None:
@@ -39,7 +39,9 @@ def person() -> str:
 
 
 def parse_moment(text: str) -> datetime:
-    """Read a moment as ISO 8601 has it; raises `typer.BadParameter`."""
+    """Read a moment as ISO 8601 has it, or `now`; raises `typer.BadParameter`."""
+    if text == "now":
+        return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -28,7 +28,7 @@ def test_a_moment_is_in_utc_unless_it_names_a_zone(text: str, moment: datetime) 
 @pytest.mark.parametrize("text", ["", "3 May", "2026-13-01", "0001-01-01T00:00+14:00"])
 def test_what_is_no_moment_is_a_usage_error(text: str) -> None:
     """It shows how to write one."""
-    with pytest.raises(typer.BadParameter, match="is no moment: write 2026-05-03T02:00"):
+    with pytest.raises(typer.BadParameter, match="is no moment: write now, or 2026-05-03T02:00"):
         parse_moment(text)
 
 

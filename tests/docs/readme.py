@@ -13,7 +13,7 @@ _VARYING = (
     # Durations, rates and shares; other numbers are what was asked for.
     (re.compile(r"\d[\d,]*(\.\d+)?(?= (s|rows/s|%)( |,|;|$))", re.MULTILINE), "N"),
     (re.compile(r"(127\.0\.0\.1):\d+"), r"\1:N"),
-    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "N"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "N"),
     # How many rows were looked at when the first one ended the job depends on the machine.
     (re.compile(r"at least \d+ rows cannot be scored \(\d+ ×"), "at least N rows (N ×"),
     # The last digits of a trained model depend on the processor.
