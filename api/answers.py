@@ -50,7 +50,7 @@ async def kept(
         etag, body = look(catalog)
         return f"{etag}\n{body.model_dump_json()}".encode()
 
-    tag, _, told = (await cached.kept(scope, request.url.path, load)).partition(b"\n")
+    tag, _, told = (await cached.kept(scope, request.scope["path"], load)).partition(b"\n")
     etag = tag.decode()
     if unchanged(request.headers.get("if-none-match"), etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})

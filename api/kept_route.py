@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from api.gateway.authorization import admitted, scopes_of
+from api.gateway.authorization import authorize, scopes_of
 
 
 class KeptRoute(APIRoute):
@@ -24,7 +24,7 @@ class KeptRoute(APIRoute):
         wanted, fields, endpoint = scopes_of(self.dependencies), self._fields(), self.endpoint
 
         async def handled(request: Request) -> Response:
-            await admitted(request, wanted)
+            await authorize(request, wanted)
             values: dict[str, Any] = {}
             errors: list[Any] = []
             for name, field in fields:

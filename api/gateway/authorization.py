@@ -32,7 +32,7 @@ class _Bearer(SecurityBase):
 
     async def __call__(self, request: Request, wanted: SecurityScopes) -> Principal:
         """Return who calls; raises `Refused` unless the token has every scope in `wanted`."""
-        return await admitted(request, wanted.scopes)
+        return await authorize(request, wanted.scopes)
 
 
 async def authorize(request: Request, scopes: Sequence[str]) -> Principal:
@@ -50,20 +50,6 @@ async def authorize(request: Request, scopes: Sequence[str]) -> Principal:
 
 
 _BEARER = _Bearer()
-
-
-async def admitted(request: Request, wanted: Sequence[str]) -> Principal:
-    """Return who calls; raises `Refused` unless the token has every scope in `wanted`."""
-    caller = caller_of(request.scope)
-    if caller.principal is None:
-        raise caller.refusal or no_token()
-    missing = [scope for scope in wanted if scope not in caller.principal.scopes]
-    if missing:
-        raise lacking_scopes(missing)
-    # `churn@champion` is counted as `churn`: an alias is no quota of its own.
-    model, _, _ = request.path_params.get(MODEL_PARAMETER, "").partition("@")
-    await limiter_of(request.scope).count_route(caller, wanted, model or None)
-    return caller.principal
 
 
 # The name of a parameter's default is what FastAPI wants of a dependency: Any.
