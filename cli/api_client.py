@@ -1,5 +1,6 @@
 """Talk to a running API, one command's worth."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from cli.stack.errors import StackError
 _MERGE_PATCH = "application/merge-patch+json"
 _LOAD_TIMEOUT_S = 330.0
 """Longest wait for an answer: a little more than servers may take to load a model."""
+_STREAM_TIMEOUT_S = 60.0
+"""Longest silence of a stream, which says something every quarter of a minute."""
 _PAGE_SIZE = 200
 
 
@@ -22,7 +25,7 @@ class ApiNotConfigured(StackError):
 
     def __init__(self) -> None:
         super().__init__(
-            "pools are managed through the API: start `nightshift serve`, then set "
+            "pools and jobs are managed through the API: start `nightshift serve`, then set "
             "NIGHTSHIFT_API_URL, or give --api URL"
         )
 
@@ -66,9 +69,29 @@ class Api:
         """Give every item of a list, or the first `limit`, page by page."""
         return islice(self._every_item(path, query, min(limit or _PAGE_SIZE, _PAGE_SIZE)), limit)
 
-    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create(
+        self, path: str, body: Mapping[str, Any], *, key: str | None = None
+    ) -> dict[str, Any]:
         """Create, under a key of its own: a lost answer can be asked for again."""
-        return self._body("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return self._body("POST", path, json=body, headers=headers)
+
+    def act(self, path: str, *, why: str = "") -> dict[str, Any]:
+        """Do what the path says; safe to repeat."""
+        return self._body("POST", path, params=_given({"why": why}))
+
+    def stream(self, path: str) -> Iterator[dict[str, Any]]:
+        """Give the data of each server-sent event until the API ends the stream."""
+        try:
+            with self._client.stream("GET", path, timeout=_STREAM_TIMEOUT_S) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise ApiRefused(answer.status_code, _words(answer))
+                for line in answer.iter_lines():
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
 
     def put(
         self, path: str, body: Mapping[str, Any] | None = None, *, why: str = "", **headers: str
@@ -108,11 +131,14 @@ class Api:
         try:
             answer = self._client.request(method, path, **request)
         except httpx.HTTPError as error:
-            cause = " ".join(str(error).split()) or type(error).__name__
-            raise ApiAway(str(self._client.base_url), cause) from error
+            raise self._away(error) from error
         if answer.is_success:
             return answer
         raise ApiRefused(answer.status_code, _words(answer))
+
+    def _away(self, error: httpx.HTTPError) -> ApiAway:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        return ApiAway(str(self._client.base_url), cause)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from cli import db, models, pools
+from cli import db, jobs, models, pools
 from cli.backfill import backfill
 from cli.demo import demo
 from cli.failures import failure_words
@@ -89,6 +89,7 @@ app.command()(status)
 app.command()(down)
 app.add_typer(db.app, name="db")
 app.command()(token)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(pools.app, name="pools")
 

@@ -130,4 +130,4 @@ def test_pools_need_an_api(command: Command, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("NIGHTSHIFT_API_URL", raising=False)
     ended = command("pools", "list")
     assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith("error: pools are managed through the API: start")
+    assert ended.stderr.startswith("error: pools and jobs are managed through the API: start")

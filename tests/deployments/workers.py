@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,15 +29,23 @@ def prefect_program() -> str:
 
 @contextmanager
 def worker(
-    prefect: LocalPrefect, folder: Path, log: Path, *options: str
+    prefect: LocalPrefect,
+    folder: Path,
+    log: Path,
+    *options: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[GuardedProcess]:
-    """Run a worker of the pool in `folder`, with options of `prefect worker start`."""
+    """Run a worker of the pool in `folder`, with options of `prefect worker start`.
+
+    Its runs have these `NIGHTSHIFT_…` settings, and those that a run was submitted with.
+    """
     environment = {
         # A setting for the tests' own process is none of the worker's.
         **{name: value for name, value in os.environ.items() if not name.startswith("NIGHTSHIFT")},
         **prefect.client_environment(),
         "PYTHONPATH": str(ROOT),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        **(settings or {}),
     }
     process = GuardedProcess(
         log.stem,
