@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from api.gateway.scopes import ScopeName
 
@@ -79,6 +80,7 @@ class Quotas:
         return found
 
 
+@lru_cache(maxsize=4096)
 def _window(name: str, rate: Rate | None, *whose: str) -> tuple[Window, ...]:
     """Return the window, or none without a rate.
 
