@@ -26,6 +26,7 @@ from flows.shards.errors import StoreError
 from flows.shards.slice_objects import (
     Lead,
     SliceRecord,
+    give_up_lead,
     read_lead,
     read_record,
     record_prefix,
@@ -224,9 +225,5 @@ class Coordination:
         """Tell the runs that nobody waits for them. Fails open: they harm nobody."""
         output, digest = self._plan.output, self._plan.fingerprint.digest
         with suppress(StoreError):
-            lead = await in_thread(read_lead, output, digest)
-            if lead is not None and lead.coordinator == self._coordinator:
-                await in_thread(
-                    take_lead, output, digest, lead.model_copy(update={"stopped": True})
-                )
+            await in_thread(give_up_lead, output, digest, self._coordinator)
         await asyncio.gather(*(self._runs.release(run, dead=False) for run in self._dispatch.live))

@@ -24,7 +24,7 @@ from flows.shards.commit import Adopted, Committed
 from flows.shards.errors import StoreError, StoreUnavailable
 from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.plan_file import read_plan
-from flows.shards.slice_objects import SliceRecord, read_lead, record_key, write_record
+from flows.shards.slice_objects import Lead, SliceRecord, record_key, write_record
 from flows.slice_order import SliceOrder
 from flows.slice_settings import SliceSettings
 from flows.slices import as_ranges, from_ranges
@@ -126,12 +126,14 @@ async def _told(
     assert host is not None
     stopped = ""
 
+    async def tell(record: SliceRecord) -> Lead | None:
+        return await in_thread(write_record, output, order.fingerprint, key, record)
+
     async def beat() -> None:
         nonlocal stopped
         while not stopped:
             with suppress(StoreError):  # a beat that is missed; the next one may get through
-                stopped = await in_thread(_stop_reason, output, order)
-                await in_thread(write_record, output, key, state.record())
+                stopped = _stop_reason(await tell(state.record()), order)
             if not stopped:
                 await asyncio.sleep(beat_s)
         host.cancel()
@@ -140,7 +142,7 @@ async def _told(
         beating.cancel()  # and awaited: a record that is being written must not be the last
         await asyncio.gather(beating, return_exceptions=True)
         with suppress(StoreError):  # the run's own state in Prefect tells it too
-            await in_thread(write_record, output, key, state.record(outcome, words))
+            await tell(state.record(outcome, words))
 
     beating = asyncio.create_task(beat(), name="beat")
     try:
@@ -158,10 +160,9 @@ async def _told(
     await end("completed")
 
 
-def _stop_reason(output: ObjectStore, order: SliceOrder) -> str:
-    lead = read_lead(output, order.fingerprint)
+def _stop_reason(lead: Lead | None, order: SliceOrder) -> str:
     if lead is None:
-        return "its job is published or was given up"
+        return "the run of the job that sent it has ended"
     if lead.coordinator != order.coordinator:
         return "another run of the job hands out its slices now"
-    return "its job has ended" if lead.stopped else ""
+    return ""

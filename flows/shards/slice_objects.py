@@ -1,8 +1,10 @@
 """Keep what a job's own run and the runs of its slices tell each other, beside the output.
 
 Two kinds of small objects, both hidden from readers. The *lead* names the run that hands out the
-slices: a slice's run stops when it no longer finds the one that sent it. A *record* is how far one
-run of one slice is, written over and over; it changes while the run lives.
+slices: a slice's run stops when it no longer finds the one that sent it. The lead goes before the
+output is published, or when the job ends otherwise. A *record* is how far one run of one slice is,
+written over and over; it changes while the run lives, which looks for the lead after each writing:
+so no record is left behind.
 """
 
 from typing import Literal
@@ -26,8 +28,6 @@ class Lead(BaseModel):
 
     coordinator: str
     """The run of the job that does; the last one that began."""
-    stopped: bool = False
-    """Whether it has ended, so that nobody is to go on."""
 
 
 class SliceRecord(BaseModel):
@@ -62,11 +62,18 @@ def take_lead(store: ObjectStore, fingerprint: str, lead: Lead) -> None:
 
 
 def read_lead(store: ObjectStore, fingerprint: str) -> Lead | None:
-    """Return who hands out slices; None when the job is published or given up. Blocks."""
+    """Return who hands out slices; None when the run of the job that did has ended. Blocks."""
     try:
         return Lead.model_validate_json(store.read(lead_key(fingerprint)))
     except (NoSuchObject, ValidationError):
         return None
+
+
+def give_up_lead(store: ObjectStore, fingerprint: str, coordinator: str) -> None:
+    """Say that nobody waits for the slices of `coordinator` any more. Blocks; safe to repeat."""
+    lead = read_lead(store, fingerprint)
+    if lead is not None and lead.coordinator == coordinator:
+        store.delete(lead_key(fingerprint))
 
 
 def record_prefix(fingerprint: str, coordinator: str) -> str:
@@ -84,9 +91,19 @@ def run_of(key: str) -> int:
     return int(key.removesuffix(".json").rpartition("-")[2])
 
 
-def write_record(store: ObjectStore, key: str, record: SliceRecord) -> None:
-    """Write over what the run said before. Blocks."""
+def write_record(
+    store: ObjectStore, fingerprint: str, key: str, record: SliceRecord
+) -> Lead | None:
+    """Write over what the run said before; returns who leads then. Blocks.
+
+    Without a lead the record is taken away again: the job may be published, and a record that came
+    after that would stay.
+    """
     store.replace(key, record.model_dump_json().encode(), if_etag=None)
+    lead = read_lead(store, fingerprint)
+    if lead is None:
+        store.delete(key)
+    return lead
 
 
 def read_record(store: ObjectStore, key: str) -> SliceRecord | None:

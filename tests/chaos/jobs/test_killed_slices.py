@@ -32,8 +32,8 @@ SPREAD = {
     "slice_rows": 2 * SHARD_ROWS,
     "slice_poll_s": 0.5,
     "slice_beat_s": 0.5,
-    "slice_silence_s": 5,
-    "slice_start_s": 20,
+    "slice_silence_s": 15,
+    "slice_start_s": 60,
     "slice_wait_s": 300,
     "slice_help_s": 300,
     "slice_tries": 20,
@@ -71,7 +71,7 @@ class Shift:
 @pytest.fixture
 def shift(site: Site, deployed: str, prefect_api: LocalPrefect) -> Iterator[Shift]:
     """Workers in the site's folder."""
-    site.witness.order(pause_s=0.4)
+    site.witness.order(pause_s=0.1)
     with ExitStack() as stack:
         yield Shift(stack, prefect_api, site.workplace.folder)
 
