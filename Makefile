@@ -16,7 +16,7 @@ COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov
 CHAOS_TIMEOUT_S ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint types chaos bench bench-registry openapi lock clean
+.PHONY: help install demo up test lint types chaos bench bench-registry bench-online openapi lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ openapi: ## write docs/openapi.json anew after the API was changed
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 WITHOUT := --excludes excluded.in
+
+bench-online: ## measure online requests beside Triton's own HTTP endpoint (SECONDS= TURNS=)
+	@$(SET_UP) demo
+	@$(BIN)/python -m benchmarks.online --keep $(if $(SECONDS),--seconds "$(SECONDS)") \
+	  $(if $(TURNS),--turns "$(TURNS)")
 
 bench: ## compare scoring with Ray Data, Daft, Spark and a loop (WORKLOAD= CASES= REPEATS= TUNE=1)
 	@$(SET_UP) bench

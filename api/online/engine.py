@@ -188,7 +188,7 @@ class Engine:
     def _check_room(self, pool: Pool, left_s: float) -> None:
         """Refuse at once what would wait too long: later it would be refused all the same."""
         wait_s = pool.wait_s()
-        if wait_s > min(self._settings.queue_s, left_s):
+        if wait_s > min(self._settings.queue_s, left_s / 2):
             raise PoolBusy(
                 f"the pool is full: {wait_s:.2g} s until a server has room",
                 retry_after_s=max(SOON_S, wait_s),

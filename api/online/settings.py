@@ -16,9 +16,9 @@ class OnlineSettings(BaseSettings):
     says nothing: as long as common HTTP clients and proxies wait."""
     priority: int = Field(default=1, ge=0)
     """Triton's priority of a request that asks for none: before everything that a night scores."""
-    queue_s: float = Field(default=0.5, gt=0)
-    """Longest wait for a place that a request is taken in for: beyond it callers are told to come
-    back, while those before them are answered."""
+    queue_s: float = Field(default=5.0, gt=0)
+    """Longest wait for a place that a request is taken in for, or half of its time where that is
+    less: beyond it callers are told to come back, while those before them are answered."""
     look_again_s: float = Field(default=5.0, gt=0)
     """How long it is believed which pool serves a version that is placed in none."""
     shadow_most: int = Field(default=16, ge=1)

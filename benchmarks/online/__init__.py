@@ -1,0 +1,1 @@
+"""Measure online requests beside Triton itself: `make bench-online`."""
