@@ -15,8 +15,9 @@ from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.gateway.refusals import lacking_scopes
 from api.models.schemas import AliasBody, AliasMove, AliasThen, ModelBody
+from api.operations import deletes, lists, reads
 from api.pages import Asked
-from api.pagination import BAD_CURSOR, Page
+from api.pagination import Page
 from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
 from api.problems import Refused, refusals
 from registry.conflicts import AliasMoved
@@ -38,10 +39,7 @@ class AliasesPage(Page[AliasBody]):
 
 
 @router.get(
-    "/{model}/aliases",
-    dependencies=[requires("models:read")],
-    response_model=AliasesPage,
-    responses=refusals(BAD_CURSOR, errors.UNKNOWN_MODEL, INVALID),
+    "/{model}/aliases", response_model=AliasesPage, **lists("models:read", errors.UNKNOWN_MODEL)
 )
 def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     """List a model's aliases by name."""
@@ -98,11 +96,7 @@ def move_alias(
 
 
 @router.delete(
-    "/{model}/aliases/{alias}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=refusals(
-        *(*_UNKNOWN, errors.ALIAS_PROTECTED, CHANGED, errors.ALIAS_MOVED, INVALID, MISSING)
-    ),
+    "/{model}/aliases/{alias}", **deletes(*_UNKNOWN, errors.ALIAS_PROTECTED, errors.ALIAS_MOVED)
 )
 def delete_alias(
     needs: Needs,
@@ -120,10 +114,7 @@ def delete_alias(
 
 
 @router.get(
-    "/{model}/aliases/{alias}/at",
-    dependencies=[requires("models:read")],
-    response_model=AliasThen,
-    responses=refusals(*_UNKNOWN, INVALID),
+    "/{model}/aliases/{alias}/at", response_model=AliasThen, **reads("models:read", *_UNKNOWN)
 )
 def alias_then(
     needs: Needs,

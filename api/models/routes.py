@@ -11,20 +11,20 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from api import errors
 from api.answers import answered
 from api.anywhere import ANYWHERE
-from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
+from api.bodies import StrictRoute
 from api.dependencies import Needs
 from api.fields import ModelName, TagQuery, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.history import EventsPage, Wanted, events_page
-from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.idempotency import IdempotencyKey
 from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
 from api.merge_patch import merged
 from api.models.schemas import ModelBody, ModelChange, ModelDraft, ModelPatch
+from api.operations import creates, deletes, lists, patches
 from api.pages import Asked
-from api.pagination import BAD_CURSOR, Page
-from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
-from api.problems import refusals
+from api.pagination import Page
+from api.preconditions import IfMatch, etag, require
 from registry.domain import Model
 from registry.pages import ModelFilter, TagFilter
 
@@ -32,7 +32,6 @@ router = APIRouter(
     prefix="/v1/models", tags=["models"], responses=ANYWHERE, route_class=StrictRoute
 )
 
-Reader = Annotated[Principal, requires("models:read")]
 Writer = Annotated[Principal, requires("models:write")]
 
 
@@ -40,12 +39,7 @@ class ModelsPage(Page[ModelBody]):
     """One page of models, by name."""
 
 
-@router.get(
-    "",
-    dependencies=[requires("models:read")],
-    response_model=ModelsPage,
-    responses=refusals(BAD_CURSOR, INVALID),
-)
+@router.get("", response_model=ModelsPage, **lists("models:read"))
 def list_models(
     needs: Needs,
     asked: Asked,
@@ -63,14 +57,7 @@ def list_models(
     return asked.answer(map(ModelBody.of, page.items), page.next, **filters)
 
 
-@router.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    response_model=ModelBody,
-    responses=refusals(
-        MALFORMED, KEY_MISSING, errors.ALREADY_EXISTS, STILL_RUNNING, INVALID, KEY_REUSED
-    ),
-)
+@router.post("", response_model=ModelBody, **creates(errors.ALREADY_EXISTS))
 async def create_model(
     request: Request,
     needs: Needs,
@@ -102,14 +89,7 @@ async def create_model(
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
 
 
-@router.patch(
-    "/{model}",
-    dependencies=[requires("models:write"), MergePatch],
-    response_model=ModelBody,
-    responses=refusals(
-        *(MALFORMED, errors.UNKNOWN_MODEL, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING)
-    ),
-)
+@router.patch("/{model}", response_model=ModelBody, **patches("models:write", errors.UNKNOWN_MODEL))
 def change_model(
     needs: Needs,
     caller: Writer,
@@ -139,11 +119,7 @@ def change_model(
     return answered(ModelBody.of(changed), etag=etag(changed.revision))
 
 
-@router.delete(
-    "/{model}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=refusals(errors.UNKNOWN_MODEL, errors.IN_USE, CHANGED, INVALID, MISSING),
-)
+@router.delete("/{model}", **deletes(errors.UNKNOWN_MODEL, errors.IN_USE))
 def delete_model(
     needs: Needs, caller: Writer, model: ModelName, why: Why = "", if_match: IfMatch = None
 ) -> Response:
@@ -154,10 +130,7 @@ def delete_model(
 
 
 @router.get(
-    "/{model}/events",
-    dependencies=[requires("models:read")],
-    response_model=EventsPage,
-    responses=refusals(BAD_CURSOR, errors.UNKNOWN_MODEL, INVALID),
+    "/{model}/events", response_model=EventsPage, **lists("models:read", errors.UNKNOWN_MODEL)
 )
 def list_events(needs: Needs, asked: Asked, model: ModelName, wanted: Wanted) -> Response:
     """List what happened to a model, newest first, also when it was deleted since."""

@@ -10,19 +10,20 @@ from fastapi import APIRouter, Body, Request, Response
 from api import errors
 from api.answers import answered
 from api.anywhere import ANYWHERE
-from api.bodies import INVALID, MALFORMED, StrictRoute
+from api.bodies import StrictRoute
 from api.dependencies import Dependencies, Needs
 from api.fields import ModelName, TagQuery, VersionNumber, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
-from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.idempotency import IdempotencyKey
 from api.models.examples import DRAFT
 from api.models.schemas import ApprovalBody, ApprovalsBody, Reason, VersionBody, VersionDraft
+from api.operations import creates, deletes, lists, reads
 from api.pages import Asked
-from api.pagination import BAD_CURSOR, Page
+from api.pagination import Page
 from api.pools.asking import SERVERS_CANNOT_SAY, ask_servers
-from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
-from api.problems import Refused, refusals
+from api.preconditions import IfMatch, etag, require
+from api.problems import Refused
 from registry.domain import ModelVersion, Signature
 from registry.pages import TagFilter, VersionFilter
 
@@ -40,10 +41,7 @@ class VersionsPage(Page[VersionBody]):
 
 
 @router.get(
-    "/{model}/versions",
-    dependencies=[requires("models:read")],
-    response_model=VersionsPage,
-    responses=refusals(BAD_CURSOR, errors.UNKNOWN_MODEL, INVALID),
+    "/{model}/versions", response_model=VersionsPage, **lists("models:read", errors.UNKNOWN_MODEL)
 )
 def list_versions(
     needs: Needs,
@@ -63,12 +61,8 @@ def list_versions(
 
 @router.post(
     "/{model}/versions",
-    status_code=HTTPStatus.CREATED,
     response_model=VersionBody,
-    responses=refusals(
-        *(MALFORMED, KEY_MISSING, errors.UNKNOWN_POOL, STILL_RUNNING),
-        *(SERVERS_CANNOT_SAY, INVALID, KEY_REUSED),
-    ),
+    **creates(errors.UNKNOWN_POOL, SERVERS_CANNOT_SAY),
 )
 async def register_version(
     request: Request,
@@ -95,11 +89,7 @@ async def register_version(
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
 
 
-@router.delete(
-    "/{model}/versions/{version}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=refusals(*_UNKNOWN, errors.IN_USE, CHANGED, INVALID, MISSING),
-)
+@router.delete("/{model}/versions/{version}", **deletes(*_UNKNOWN, errors.IN_USE))
 def delete_version(
     needs: Needs,
     caller: Annotated[Principal, requires("models:write")],
@@ -117,9 +107,8 @@ def delete_version(
 
 @router.get(
     "/{model}/versions/{version}/approvals",
-    dependencies=[requires("models:read")],
     response_model=ApprovalsBody,
-    responses=refusals(*_UNKNOWN, INVALID),
+    **reads("models:read", *_UNKNOWN),
 )
 def list_approvals(needs: Needs, model: ModelName, version: VersionNumber) -> Response:
     """List who approved a version."""
@@ -129,12 +118,8 @@ def list_approvals(needs: Needs, model: ModelName, version: VersionNumber) -> Re
 
 @router.post(
     "/{model}/versions/{version}/approvals",
-    status_code=HTTPStatus.CREATED,
     response_model=ApprovalBody,
-    responses=refusals(
-        *(MALFORMED, KEY_MISSING, *_UNKNOWN, errors.APPROVAL_REFUSED),
-        *(STILL_RUNNING, INVALID, KEY_REUSED),
-    ),
+    **creates(*_UNKNOWN, errors.APPROVAL_REFUSED),
 )
 async def approve(
     request: Request,

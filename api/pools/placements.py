@@ -14,6 +14,7 @@ from api.dependencies import Dependencies, Needs
 from api.fields import ModelName, PoolName, VersionNumber, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
+from api.operations import reads
 from api.pools.schemas import LoadBody, OutcomeBody, PlacementBody, PlacementsBody
 from api.problems import refusals
 from inference.repositories import Outcome, load_everywhere, unload_everywhere
@@ -29,10 +30,7 @@ Writer = Annotated[Principal, requires("pools:write")]
 
 
 @router.get(
-    "/{pool}/versions",
-    dependencies=[requires("pools:read")],
-    response_model=PlacementsBody,
-    responses=refusals(errors.UNKNOWN_POOL, INVALID),
+    "/{pool}/versions", response_model=PlacementsBody, **reads("pools:read", errors.UNKNOWN_POOL)
 )
 def list_placements(needs: Needs, pool: PoolName) -> Response:
     """List what a pool's servers shall serve."""

@@ -11,18 +11,19 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from api import errors
 from api.answers import answered, read
 from api.anywhere import ANYWHERE
-from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
+from api.bodies import INVALID, StrictRoute
 from api.dependencies import Needs
 from api.fields import PoolName, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.history import EventsPage, Wanted, events_page
-from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.idempotency import IdempotencyKey
 from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
+from api.operations import creates, deletes, lists, patches
 from api.pages import Asked
-from api.pagination import BAD_CURSOR, Page
+from api.pagination import Page
 from api.pools.schemas import PoolBody, PoolDraft, PoolPatch
-from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.preconditions import NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
 from api.problems import refusals
 from registry.pools import Pool
 
@@ -35,12 +36,7 @@ class PoolsPage(Page[PoolBody]):
     """One page of pools, by name."""
 
 
-@router.get(
-    "",
-    dependencies=[requires("pools:read")],
-    response_model=PoolsPage,
-    responses=refusals(BAD_CURSOR, INVALID),
-)
+@router.get("", response_model=PoolsPage, **lists("pools:read"))
 def list_pools(
     needs: Needs,
     asked: Asked,
@@ -54,14 +50,7 @@ def list_pools(
     return asked.answer(map(PoolBody.of, page.items), page.next, prefix=prefix)
 
 
-@router.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    response_model=PoolBody,
-    responses=refusals(
-        MALFORMED, KEY_MISSING, errors.ALREADY_EXISTS, STILL_RUNNING, INVALID, KEY_REUSED
-    ),
-)
+@router.post("", response_model=PoolBody, **creates(errors.ALREADY_EXISTS))
 async def create_pool(
     request: Request,
     needs: Needs,
@@ -94,14 +83,7 @@ def get_pool(needs: Needs, pool: PoolName, if_none_match: IfNoneMatch = None) ->
     return read(PoolBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
 
 
-@router.patch(
-    "/{pool}",
-    dependencies=[requires("pools:write"), MergePatch],
-    response_model=PoolBody,
-    responses=refusals(
-        MALFORMED, errors.UNKNOWN_POOL, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING
-    ),
-)
+@router.patch("/{pool}", response_model=PoolBody, **patches("pools:write", errors.UNKNOWN_POOL))
 def change_pool(
     needs: Needs,
     caller: Writer,
@@ -125,11 +107,7 @@ def change_pool(
     return answered(PoolBody.of(changed), etag=etag(changed.revision))
 
 
-@router.delete(
-    "/{pool}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=refusals(errors.UNKNOWN_POOL, errors.IN_USE, CHANGED, INVALID, MISSING),
-)
+@router.delete("/{pool}", **deletes(errors.UNKNOWN_POOL, errors.IN_USE))
 def delete_pool(
     needs: Needs, caller: Writer, pool: PoolName, why: Why = "", if_match: IfMatch = None
 ) -> Response:
@@ -139,12 +117,7 @@ def delete_pool(
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@router.get(
-    "/{pool}/events",
-    dependencies=[requires("pools:read")],
-    response_model=EventsPage,
-    responses=refusals(BAD_CURSOR, errors.UNKNOWN_POOL, INVALID),
-)
+@router.get("/{pool}/events", response_model=EventsPage, **lists("pools:read", errors.UNKNOWN_POOL))
 def list_events(needs: Needs, asked: Asked, pool: PoolName, wanted: Wanted) -> Response:
     """List what happened to a pool, newest first, also when it was deleted since."""
     return events_page(asked, needs.catalog, replace(wanted, pool=pool))

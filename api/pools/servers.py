@@ -11,19 +11,19 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from api import errors
 from api.answers import answered
 from api.anywhere import ANYWHERE
-from api.bodies import INVALID, MALFORMED, NOT_A_MERGE_PATCH, MergePatch, StrictRoute
+from api.bodies import StrictRoute
 from api.dependencies import Dependencies, Needs
 from api.fields import PoolName, ServerAddress, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
-from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, IdempotencyKey
+from api.idempotency import IdempotencyKey
 from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
+from api.operations import creates, deletes, lists, patches, reads
 from api.pages import Asked
-from api.pagination import BAD_CURSOR, Page
+from api.pagination import Page
 from api.pools.asking import SERVER_NOT_BELIEVED, probe, serving
 from api.pools.schemas import ServerBody, ServerDraft, ServerPatch
-from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
-from api.problems import refusals
+from api.preconditions import IfMatch, etag, require
 from inference.addresses import check_address
 from registry.errors import KNOWN_NAMES, UnknownServer
 from registry.pools import PoolServer, ServerState
@@ -42,10 +42,7 @@ class ServersPage(Page[ServerBody]):
 
 
 @router.get(
-    "/{pool}/servers",
-    dependencies=[requires("pools:read")],
-    response_model=ServersPage,
-    responses=refusals(BAD_CURSOR, errors.UNKNOWN_POOL, INVALID),
+    "/{pool}/servers", response_model=ServersPage, **lists("pools:read", errors.UNKNOWN_POOL)
 )
 async def list_servers(
     needs: Needs,
@@ -62,12 +59,8 @@ async def list_servers(
 
 @router.post(
     "/{pool}/servers",
-    status_code=HTTPStatus.CREATED,
     response_model=ServerBody,
-    responses=refusals(
-        *(MALFORMED, KEY_MISSING, errors.UNKNOWN_POOL, errors.SERVER_TAKEN, STILL_RUNNING),
-        *(INVALID, SERVER_NOT_BELIEVED, KEY_REUSED),
-    ),
+    **creates(errors.UNKNOWN_POOL, errors.SERVER_TAKEN, SERVER_NOT_BELIEVED),
 )
 async def add_server(
     request: Request,
@@ -96,22 +89,14 @@ async def add_server(
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
 
 
-@router.get(
-    "/{pool}/servers/{server}",
-    dependencies=[requires("pools:read")],
-    response_model=ServerBody,
-    responses=refusals(*_UNKNOWN, INVALID),
-)
+@router.get("/{pool}/servers/{server}", response_model=ServerBody, **reads("pools:read", *_UNKNOWN))
 async def get_server(needs: Needs, pool: PoolName, server: ServerAddress) -> Response:
     """Return a server with what it serves, its load and its breaker."""
     return await _told(needs, await run_sync(needs.fleet.server, pool, server))
 
 
 @router.patch(
-    "/{pool}/servers/{server}",
-    dependencies=[requires("pools:write"), MergePatch],
-    response_model=ServerBody,
-    responses=refusals(MALFORMED, *_UNKNOWN, CHANGED, NOT_A_MERGE_PATCH, INVALID, MISSING),
+    "/{pool}/servers/{server}", response_model=ServerBody, **patches("pools:write", *_UNKNOWN)
 )
 async def change_server(
     needs: Needs,
@@ -132,11 +117,7 @@ async def change_server(
     return await _told(needs, changed)
 
 
-@router.delete(
-    "/{pool}/servers/{server}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=refusals(*_UNKNOWN, CHANGED, INVALID, MISSING),
-)
+@router.delete("/{pool}/servers/{server}", **deletes(*_UNKNOWN))
 async def remove_server(
     needs: Needs,
     caller: Writer,
