@@ -66,7 +66,7 @@ async def batch_inference(job: BatchJob) -> JobReport:
             work = await meter.end(
                 scored.parts, progress, runtime.scoring, processes=scored.processes
             )
-            row.worked(work)
+            await row.worked(work)
             progress.enter("publish")
             manifest = await tasks.publish(
                 whole(runtime),

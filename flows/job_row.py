@@ -34,6 +34,7 @@ _STATES = {
     "publish": JobState.PUBLISHING,
     "report": JobState.PUBLISHING,
 }
+_WAY = (JobState.PLANNING, JobState.RUNNING, JobState.PUBLISHING)
 _MOST_WHY_CHARS = 2000
 
 
@@ -47,6 +48,8 @@ class JobRow:
         self._before = Counts()
         self._bound: str | None = None
         self._compute_s = 0.0
+        self._state = JobState.PLANNING
+        self._telling = asyncio.Lock()
         self.stopped: RegistryError | JobCancelled | None = None
         """Why the run is to stop, once it is."""
 
@@ -66,29 +69,28 @@ class JobRow:
             await self.ended(JobState.CANCELLED)
             raise JobCancelled(ticket.job)
 
-    def worked(self, work: Work) -> None:
-        """Take note of what scoring took."""
+    async def worked(self, work: Work) -> None:
+        """Say that all is scored, and what that took."""
         self._bound = work.bound.name if work.bound else None
         compute = (stage.busy_s for stage in work.stages if stage.name == "compute")
         self._compute_s = sum(compute)
+        for state in (JobState.RUNNING, JobState.PUBLISHING):  # however short the former was
+            await self._advance(state)
 
     async def watch(self, host: "asyncio.Task[object]", *, interval_s: float) -> None:
         """Tell every `interval_s` how far the run is; cancel `host` when it is to stop."""
         loop = asyncio.get_running_loop()
-        state, told_at = JobState.PLANNING, loop.time()
+        told_at = loop.time()
         while self._ticket is not None and not host.cancelling():
             await asyncio.sleep(_LOOK_EVERY_S)
             now = _STATES[self._progress.snapshot().phase]
-            if now is state and loop.time() - told_at < interval_s:
+            if now is self._state and loop.time() - told_at < interval_s:
                 continue
-            try:
-                await self._tell(None if now is state else now)
-            except RegistryUnavailable as error:
-                _log.warning("the job's row cannot be told how far its run is: %s", error)
+            await self._advance(now)
             if self.stopped is not None:
                 host.cancel()
                 return
-            state, told_at = now, loop.time()
+            told_at = loop.time()
 
     async def ended(self, state: JobState, why: str = "") -> None:
         """Say how the run ended; given up after a while, when the API finds out by itself."""
@@ -103,6 +105,17 @@ class JobRow:
         """Say that the output is there."""
         errors = self._counts().rows_quarantined > 0
         await self.ended(JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED)
+
+    async def _advance(self, state: JobState) -> None:
+        """Tell how far the run is; a state that is behind the present one is none to go to."""
+        async with self._telling:
+            is_new = _WAY.index(state) > _WAY.index(self._state)
+            try:
+                await self._tell(state if is_new else None)
+            except RegistryUnavailable as error:
+                _log.warning("the job's row cannot be told how far its run is: %s", error)
+                return
+            self._state = state if is_new else self._state
 
     async def _tell(self, state: JobState | None, why: str = "") -> None:
         ticket = self._ticket
