@@ -1,6 +1,7 @@
 """Describe the servers of one platform. The composition root of `nightshift up`."""
 
 import http.client
+import json
 import os
 import sys
 import time
@@ -172,7 +173,11 @@ class Platform:
     def _inherited(self) -> dict[str, str]:
         """Return what our own programs have in their environment."""
         outside = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-        return {**outside, **self.environment, "PYTHONPATH": str(CHECKOUT)}
+        # Jobs may read and write the bucket, and the folder in which the platform was started.
+        prefixes = {"lake": f"s3://{BUCKET}/", "here": f"{Path.cwd()}/"}
+        stores = json.dumps({name: {"prefixes": [prefix]} for name, prefix in prefixes.items()})
+        own = {"NIGHTSHIFT_STORES": stores, "PYTHONPATH": str(CHECKOUT)}
+        return {**outside, **self.environment, **own}
 
     def _api(self) -> LocalProgram:
         return LocalProgram(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,26 +39,22 @@ class Site:
         """Where the API is."""
         return f"http://127.0.0.1:{self.ports[0]}"
 
-    def up(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        """Start the platform; returns when it is ready, or is not."""
+    def up(self, **settings: object) -> "subprocess.CompletedProcess[str]":
+        """Start the platform with `NIGHTSHIFT_…` settings; returns when it is ready, or is not."""
         api, prefect = map(str, self.ports)
-        return self.run("up", "--detach", "--port", api, "--prefect-port", prefect, *options)
+        told = {f"NIGHTSHIFT_{name.upper()}": str(value) for name, value in settings.items()}
+        return self.run("up", "--detach", "--port", api, "--prefect-port", prefect, told=told)
 
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run `nightshift` with the words, in this folder."""
-        return self.program("-m", "cli.main", *words)
-
-    def program(
-        self, *words: str, environment: Sequence[str] = ()
+    def run(
+        self, *words: str, told: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """Run Python with the words, with settings (`NAME=value`) of the platform."""
+        """Run `nightshift` with the words, in this folder, with what it is `told` by settings."""
         outside = {k: v for k, v in os.environ.items() if not k.startswith(_OF_OTHERS)}
         own = {"NIGHTSHIFT_TRITON_ENV": str(self.triton_env.absolute()), "PYTHONPATH": str(ROOT)}
-        told = dict(each.partition("=")[::2] for each in environment)
         return subprocess.run(
-            [sys.executable, *words],
+            [sys.executable, "-m", "cli.main", *words],
             cwd=self.root,
-            env={**outside, **own, "COLUMNS": "160", **told},
+            env={**outside, **own, "COLUMNS": "160", **(told or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
