@@ -6,8 +6,7 @@ SDK; the identifiers are there without.
 """
 
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext
@@ -16,15 +15,20 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-@contextmanager
-def continued(headers: Mapping[str, str]) -> Iterator[SpanContext]:
+class continued:  # noqa: N801  # used as the function that `contextmanager` would make, which is slower
     """Be part of the trace that `headers`, with names in lower case, tell of, or of a new one."""
-    span = _span(headers)
-    token = context.attach(trace.set_span_in_context(span))
-    try:
-        yield span.get_span_context()
-    finally:
-        context.detach(token)
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._span = _span(headers)
+
+    def __enter__(self) -> SpanContext:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        return self._span.get_span_context()
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)
 
 
 def outgoing() -> dict[str, str]:
