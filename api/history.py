@@ -1,20 +1,20 @@
 """Answer what happened to models and pools."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import Depends, Query, Response
-from pydantic import BaseModel
 
 from api.fields import NAME_PATTERN, Moment, Number, WhoQuery
+from api.models.schemas import Told
 from api.pages import Turn
 from api.pagination import Page
-from registry.events import Event, EventKind
+from registry.events import EventKind
 from registry.pages import EventFilter
 from registry.reading import CatalogReader
 
 
-class EventBody(BaseModel):
+class EventBody(Told):
     """One line of the history."""
 
     id: int
@@ -30,25 +30,6 @@ class EventBody(BaseModel):
     server: str | None
     why: str
     change: dict[str, object]
-
-    @classmethod
-    def of(cls, event: Event) -> Self:
-        """Return what is told of an event."""
-        return cls.model_construct(
-            id=event.id,
-            kind=event.kind,
-            at=event.at,
-            by=event.by,
-            revision=event.revision,
-            model=event.model,
-            version=event.version,
-            alias=event.alias,
-            from_version=event.from_version,
-            pool=event.pool,
-            server=event.server,
-            why=event.why,
-            change=dict(event.change),
-        )
 
 
 class EventsPage(Page[EventBody]):
@@ -87,4 +68,4 @@ def events_page(asked: Turn, catalog: CatalogReader, wanted: EventFilter) -> Res
     filters = {name: getattr(wanted, name) for name in EventFilter.__slots__}
     after = asked.after_number(**filters)
     page = catalog.events(wanted, after=after, limit=asked.size)
-    return asked.answer(map(EventBody.of, page.items), page.next, **filters)
+    return asked.answer(map(EventBody.model_validate, page.items), page.next, **filters)

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 import httpx
 from redis.asyncio import Redis
@@ -27,6 +26,7 @@ from api.gateway.tokens import Verifier
 from api.gateway.windows import LocalWindows, Windows
 from api.settings import Settings
 from telemetry.metrics import Metrics
+from telemetry.version import platform_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def gateway_of(settings: Settings) -> Gateway:
         verifier=Verifier(keys, token.expected, clock=time.time),
         limiter=Limiter(settings.quotas.quotas, _windows(redis, settings.quotas)),
         clients=Clients(settings.traffic.trusted_proxies),
-        metrics=Metrics(_version()),
+        metrics=Metrics(platform_version()),
         demo=Demo(secret, token, clock=time.time) if secret is not None and development else None,
         published=published,
         redis=redis,
@@ -121,10 +121,3 @@ def _windows(redis: "Redis | None", settings: QuotaSettings) -> Windows:
     if redis is None:
         return local
     return FailOpen(RedisWindows(redis), local, clock=time.monotonic)
-
-
-def _version() -> str:
-    try:
-        return version("nightshift")
-    except PackageNotFoundError:
-        return "source"

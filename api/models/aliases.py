@@ -44,7 +44,7 @@ class AliasesPage(Page[AliasBody]):
 def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     """List a model's aliases by name."""
     page = needs.catalog.aliases(model, after=asked.after_text(), limit=asked.size)
-    return asked.answer(map(AliasBody.of, page.items), page.next)
+    return asked.answer(map(AliasBody.model_validate, page.items), page.next)
 
 
 @router.put(
@@ -92,7 +92,7 @@ def move_alias(
         from_version=move.from_version,
         if_revision=revision,
     )
-    return answered(AliasBody.of(moved), etag=etag(moved.revision))
+    return answered(AliasBody.model_validate(moved), etag=etag(moved.revision))
 
 
 @router.delete(
@@ -157,7 +157,7 @@ def protect_alias(
 ) -> Response:
     """Let an alias go to approved versions only, also one that does not exist yet."""
     changed = needs.catalog.protect_alias(model, alias, protected=True, by=caller.subject, why=why)
-    return answered(ModelBody.of(changed), etag=etag(changed.revision))
+    return answered(ModelBody.model_validate(changed), etag=etag(changed.revision))
 
 
 @router.delete(
@@ -170,7 +170,7 @@ def unprotect_alias(
 ) -> Response:
     """Let an alias go to any version again."""
     changed = needs.catalog.protect_alias(model, alias, protected=False, by=caller.subject, why=why)
-    return answered(ModelBody.of(changed), etag=etag(changed.revision))
+    return answered(ModelBody.model_validate(changed), etag=etag(changed.revision))
 
 
 def _expected(

@@ -34,7 +34,7 @@ async def get_model(request: Request, model: ModelName) -> Response:
 
     def look(catalog: CatalogReader) -> tuple[str, ModelBody]:
         found = catalog.model(model)
-        return etag(found.revision), ModelBody.of(found)
+        return etag(found.revision), ModelBody.model_validate(found)
 
     return await kept(dependencies_of(request).cached, request, model, look)
 
@@ -77,6 +77,6 @@ async def get_alias(
 
     def look(catalog: CatalogReader) -> tuple[str, AliasBody]:
         found = catalog.alias(model, alias)
-        return etag(found.revision), AliasBody.of(found)
+        return etag(found.revision), AliasBody.model_validate(found)
 
     return await kept(dependencies_of(request).cached, request, model, look)

@@ -54,7 +54,7 @@ def list_models(
     found = tag_of(tag)
     wanted = ModelFilter(prefix, TagFilter(*found) if found else None, created_by)
     page = needs.catalog.models(wanted, after=asked.after_text(**filters), limit=asked.size)
-    return asked.answer(map(ModelBody.of, page.items), page.next, **filters)
+    return asked.answer(map(ModelBody.model_validate, page.items), page.next, **filters)
 
 
 @router.post("", response_model=ModelBody, **creates(errors.ALREADY_EXISTS))
@@ -82,7 +82,7 @@ async def create_model(
         place = {"Location": f"{request.url.path}/{model.name}"}
         status = HTTPStatus.CREATED
         return answered(
-            ModelBody.of(model), status=status, etag=etag(model.revision), headers=place
+            ModelBody.model_validate(model), status=status, etag=etag(model.revision), headers=place
         )
 
     subject = caller.subject
@@ -116,7 +116,7 @@ def change_model(
         why=why,
         if_revision=present.revision,
     )
-    return answered(ModelBody.of(changed), etag=etag(changed.revision))
+    return answered(ModelBody.model_validate(changed), etag=etag(changed.revision))
 
 
 @router.delete("/{model}", **deletes(errors.UNKNOWN_MODEL, errors.IN_USE))

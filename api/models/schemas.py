@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.fields import MOST_TAGS, Name, Number, Tags, TagValue, Text
-from registry.domain import Alias, Approval, Model, ModelVersion, Signature, TensorSpec
+from registry.domain import ModelVersion, Signature, TensorSpec
 
 _LARGEST_DIMENSION = 2**31 - 1
 _MOST_TENSORS = 256
@@ -39,6 +39,12 @@ class Sent(BaseModel):
     """A body that callers send: a member that is not known is a slip, and refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Told(BaseModel):
+    """A body that says what the registry holds, member by member: `model_validate` reads it."""
+
+    model_config = ConfigDict(from_attributes=True)
 
 
 class TensorBody(Sent):
@@ -115,7 +121,7 @@ class ModelChange(Sent):
     tags: Tags = Field(default_factory=dict)
 
 
-class ModelBody(BaseModel):
+class ModelBody(Told):
     """A model."""
 
     name: str
@@ -127,21 +133,6 @@ class ModelBody(BaseModel):
     created_at: datetime
     created_by: str
     changed_at: datetime | None
-
-    @classmethod
-    def of(cls, model: Model) -> Self:
-        """Return what is told of a model."""
-        return cls.model_construct(
-            name=model.name,
-            description=model.description,
-            tags=dict(model.tags),
-            protected=list(model.protected),
-            last_version=model.last_version,
-            revision=model.revision,
-            created_at=model.created_at,
-            created_by=model.created_by,
-            changed_at=model.changed_at,
-        )
 
 
 class VersionDraft(Sent):
@@ -216,7 +207,7 @@ class Reason(Sent):
     why: Text = ""
 
 
-class ApprovalBody(BaseModel):
+class ApprovalBody(Told):
     """The word of one person that a version may go live."""
 
     model: str
@@ -224,17 +215,6 @@ class ApprovalBody(BaseModel):
     by: str
     at: datetime
     why: str
-
-    @classmethod
-    def of(cls, approval: Approval) -> Self:
-        """Return what is told of an approval."""
-        return cls(
-            model=approval.model,
-            version=approval.version,
-            by=approval.by,
-            at=approval.at,
-            why=approval.why,
-        )
 
 
 class ApprovalsBody(BaseModel):
@@ -253,7 +233,7 @@ class AliasMove(Reason):
     )
 
 
-class AliasBody(BaseModel):
+class AliasBody(Told):
     """An alias."""
 
     model: str
@@ -261,17 +241,6 @@ class AliasBody(BaseModel):
     version: int
     moved_at: datetime
     revision: int = Field(description="The model's revision at the last move; its `ETag`.")
-
-    @classmethod
-    def of(cls, alias: Alias) -> Self:
-        """Return what is told of an alias."""
-        return cls.model_construct(
-            model=alias.model,
-            name=alias.name,
-            version=alias.version,
-            moved_at=alias.moved_at,
-            revision=alias.revision,
-        )
 
 
 class AliasThen(BaseModel):

@@ -113,7 +113,9 @@ def delete_version(
 def list_approvals(needs: Needs, model: ModelName, version: VersionNumber) -> Response:
     """List who approved a version."""
     found = needs.catalog.approvals(model, version)
-    return answered(ApprovalsBody(items=[ApprovalBody.of(approval) for approval in found]))
+    return answered(
+        ApprovalsBody(items=[ApprovalBody.model_validate(approval) for approval in found])
+    )
 
 
 @router.post(
@@ -135,7 +137,7 @@ async def approve(
     async def create() -> Response:
         say = partial(needs.catalog.approve, model, version, by=caller.subject, why=reason.why)
         approval = await run_sync(say)
-        return answered(ApprovalBody.of(approval), status=HTTPStatus.CREATED)
+        return answered(ApprovalBody.model_validate(approval), status=HTTPStatus.CREATED)
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)

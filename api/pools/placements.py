@@ -35,7 +35,9 @@ Writer = Annotated[Principal, requires("pools:write")]
 def list_placements(needs: Needs, pool: PoolName) -> Response:
     """List what a pool's servers shall serve."""
     found = needs.fleet.placements(pool=pool)
-    return answered(PlacementsBody(items=[PlacementBody.of(placement) for placement in found]))
+    return answered(
+        PlacementsBody(items=[PlacementBody.model_validate(placement) for placement in found])
+    )
 
 
 @router.put(

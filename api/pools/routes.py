@@ -47,7 +47,7 @@ def list_pools(
     """List pools by name."""
     after = asked.after_text(prefix=prefix)
     page = needs.fleet.pools(prefix=prefix, after=after, limit=asked.size)
-    return asked.answer(map(PoolBody.of, page.items), page.next, prefix=prefix)
+    return asked.answer(map(PoolBody.model_validate, page.items), page.next, prefix=prefix)
 
 
 @router.post("", response_model=PoolBody, **creates(errors.ALREADY_EXISTS))
@@ -65,7 +65,9 @@ async def create_pool(
         pool = await run_sync(partial(add, by=caller.subject))
         place = {"Location": f"{request.url.path}/{pool.name}"}
         status = HTTPStatus.CREATED
-        return answered(PoolBody.of(pool), status=status, etag=etag(pool.revision), headers=place)
+        return answered(
+            PoolBody.model_validate(pool), status=status, etag=etag(pool.revision), headers=place
+        )
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
@@ -80,7 +82,9 @@ async def create_pool(
 def get_pool(needs: Needs, pool: PoolName, if_none_match: IfNoneMatch = None) -> Response:
     """Return a pool."""
     found = needs.fleet.pool(pool)
-    return read(PoolBody.of(found), etag=etag(found.revision), if_none_match=if_none_match)
+    return read(
+        PoolBody.model_validate(found), etag=etag(found.revision), if_none_match=if_none_match
+    )
 
 
 @router.patch("/{pool}", response_model=PoolBody, **patches("pools:write", errors.UNKNOWN_POOL))
@@ -104,7 +108,7 @@ def change_pool(
         why=why,
         if_revision=present.revision,
     )
-    return answered(PoolBody.of(changed), etag=etag(changed.revision))
+    return answered(PoolBody.model_validate(changed), etag=etag(changed.revision))
 
 
 @router.delete("/{pool}", **deletes(errors.UNKNOWN_POOL, errors.IN_USE))

@@ -7,12 +7,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field
 
 from api.fields import MOST_ADDRESS_CHARS, Name, Text
-from api.models.schemas import Sent
+from api.models.schemas import Sent, Told
 from inference.breaker import State
 from inference.health import ServerHealth
 from inference.repositories import Outcome
 from inference.server import RepositoryEntry
-from registry.pools import Placement, Pool, PoolServer, ServerState
+from registry.pools import PoolServer, ServerState
 
 
 class PoolDraft(Sent):
@@ -28,7 +28,7 @@ class PoolPatch(Sent):
     description: Text | None = None
 
 
-class PoolBody(BaseModel):
+class PoolBody(Told):
     """A pool."""
 
     name: str
@@ -37,18 +37,6 @@ class PoolBody(BaseModel):
     created_at: datetime
     created_by: str
     changed_at: datetime | None
-
-    @classmethod
-    def of(cls, pool: Pool) -> Self:
-        """Return what is told of a pool."""
-        return cls(
-            name=pool.name,
-            description=pool.description,
-            revision=pool.revision,
-            created_at=pool.created_at,
-            created_by=pool.created_by,
-            changed_at=pool.changed_at,
-        )
 
 
 class ServerDraft(Sent):
@@ -135,7 +123,7 @@ class OutcomeBody(BaseModel):
         )
 
 
-class PlacementBody(BaseModel):
+class PlacementBody(Told):
     """The wish that the servers of a pool have a version loaded."""
 
     pool: str
@@ -143,17 +131,6 @@ class PlacementBody(BaseModel):
     version: int
     placed_at: datetime
     placed_by: str
-
-    @classmethod
-    def of(cls, placement: Placement) -> Self:
-        """Return what is told of a placement."""
-        return cls(
-            pool=placement.pool,
-            model=placement.model,
-            version=placement.version,
-            placed_at=placement.placed_at,
-            placed_by=placement.placed_by,
-        )
 
 
 class PlacementsBody(BaseModel):
