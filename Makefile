@@ -16,7 +16,7 @@ COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov
 CHAOS_TIMEOUT_S ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint types chaos bench bench-registry bench-online openapi lock clean
+.PHONY: help install demo up test lint types chaos bench bench-registry bench-scale bench-online openapi lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,11 @@ bench-online: ## measure online requests beside Triton's own HTTP endpoint (SECO
 	@$(BIN)/python -m benchmarks.online --keep $(if $(SECONDS),--seconds "$(SECONDS)") \
 	  $(if $(TURNS),--turns "$(TURNS)")
 
+bench-scale: ## measure one job on 1, 2, 4 and 8 workers (SECONDS= each, WORKERS=, SHARDS=20000 for Prefect's health)
+	@$(SET_UP) demo
+	@$(BIN)/python -m benchmarks.scale --keep $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(SHARDS),--shards $(SHARDS))
+
 bench: ## compare scoring with Ray Data, Daft, Spark and a loop (WORKLOAD= CASES= REPEATS= TUNE=1)
 	@$(SET_UP) bench
 	@$(BIN)/python -m benchmarks.run $(if $(WORKLOAD),--workload "$(WORKLOAD)") \
@@ -81,7 +86,8 @@ lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
 	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(WITHOUT) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
 	@cd requirements && $(foreach name,up demo runtime,../$(LOCK) $(WITHOUT) --constraint dev.txt $(name).in -o $(name).txt &&) true
 	@cd requirements && ../$(LOCK) $(WITHOUT) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
+	@cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) clients.in -o clients.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
-	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
+	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/clients-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,1 @@
+"""Measure how the rate of one job grows with its workers."""
