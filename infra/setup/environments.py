@@ -62,6 +62,11 @@ class Folders:
         return self.state / "bench-env"
 
     @property
+    def clients(self) -> Path:
+        """Stock clients that the API is tested with, on top of the platform's environment."""
+        return self.state / "clients-env"
+
+    @property
     def boot(self) -> Path:
         """Where uv is installed."""
         return self.state / "boot"
@@ -150,7 +155,9 @@ def build_platform(folders: Folders, uv: Path, name: str) -> None:
     (packages / "nightshift.pth").write_text(f"{folders.root}\n")
     command = folders.platform / "bin" / "nightshift"
     command.write_text(
-        f"#!{folders.platform / 'bin' / 'python'}\nfrom cli.main import main\n\nmain()\n"
+        f"#!{folders.platform / 'bin' / 'python'}\nfrom cli.main import main\n\n"
+        # A process that this one spawns reads the file again.
+        'if __name__ == "__main__":\n    main()\n'
     )
     command.chmod(0o755)
     _compile(folders.platform, _COMPILED if name == "demo" else (*_COMPILED, *_COMPILED_FOR_UP))
@@ -173,6 +180,22 @@ def build_triton(folders: Folders, uv: Path, interpreter: Interpreter) -> None:
     wanted = Stamp("triton", stamp.digest(lock), interpreter.label)
     _build(folders.triton, uv, wanted, lock, interpreter)
     wanted.write(folders.triton)
+
+
+def clients_are_current(folders: Folders) -> bool:
+    """Say whether the stock clients are there, as locked."""
+    return stamp.read(folders.clients) == _clients_stamp(folders)
+
+
+def build_clients(folders: Folders, uv: Path) -> None:
+    """Make the environment of the stock clients, which uses what the platform's has as well."""
+    wanted = _clients_stamp(folders)
+    _build(folders.clients, uv, wanted, folders.lock("clients"), None)
+    wanted.write(folders.clients)
+
+
+def _clients_stamp(folders: Folders) -> Stamp:
+    return Stamp("clients", stamp.digest(folders.lock("clients")), Interpreter.current().label)
 
 
 def bench_is_current(folders: Folders) -> bool:

@@ -76,6 +76,8 @@ def _is_ready(folders: Folders, target: str) -> bool:
         return environments.uv_is_current(folders)
     if target == "bench" and not environments.bench_is_current(folders):
         return False
+    if target == "test" and not environments.clients_are_current(folders):
+        return False
     return environments.platform_is_current(folders, packages) and (
         not servers or (environments.triton_is_current(folders) and database.is_current(folders))
     )
@@ -95,6 +97,9 @@ def _build(folders: Folders, target: str) -> None:
     if target == "bench" and not environments.bench_is_current(folders):
         with progress("what the benchmarks compare with"):
             environments.build_bench(folders, uv)
+    if target == "test" and not environments.clients_are_current(folders):
+        with progress("stock clients to test with"):
+            environments.build_clients(folders, uv)
     if servers and not database.is_current(folders):
         with progress("Prefect's database"):
             database.build(folders)
