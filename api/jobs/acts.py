@@ -22,7 +22,7 @@ from api.jobs.problems import (
     QUEUE_FULL,
     UNKNOWN_JOB,
 )
-from api.jobs.routes import TAKING, Submitter, required, taken
+from api.jobs.routes import TAKING, Submitter, required
 from api.jobs.schemas import JobBody, JobId, RetryDraft
 from api.problems import refusals
 
@@ -86,12 +86,5 @@ async def retry_quarantine(
     """
     key, body = required(idempotency_key), await request.body()
     desk, by = needs.desk, caller.subject
-
-    def submit() -> Response:
-        found = desk.jobs.job(job)
-        made, new = desk.retry(found, draft.output, by=by, key=key, body=body)
-        return taken(made, desk.settings, new=new)
-
-    answer = await run_sync(submit)
-    desk.wake()
-    return answer
+    retry = desk.retry
+    return await desk.take(lambda: retry(job, draft.output, by=by, key=key, body=body))

@@ -1,15 +1,20 @@
 """Take jobs in: only what lies in a store, and only where they can be run."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from anyio.to_thread import run_sync
+from fastapi import Response
 
+from api.answers import answered
+from api.idempotency import REPLAYED
 from api.jobs import problems
 from api.jobs.reconciler import Reconciler
+from api.jobs.schemas import JobBody
 from api.jobs.settings import JobsSettings
 from api.problems import Refused
 from inference.jobs import BatchJob
@@ -18,13 +23,25 @@ from registry.domain import ModelRef
 from registry.job_book import Jobs, Order
 from registry.jobs import Job
 
+_ROOM_AFTER_S = "1"
+"""A submission is written down in milliseconds."""
+
 
 @dataclass(slots=True)
-class Watchers:
-    """Counts the streams that are open."""
+class Count:
+    """Counts what is under way in this process."""
 
-    open: int = 0
+    now: int = 0
     """How many there are."""
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count one more for the length of the block."""
+        self.now += 1
+        try:
+            yield
+        finally:
+            self.now -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +56,25 @@ class Desk:
     """How jobs are taken."""
     reconciler: Reconciler | None
     """Hands them to Prefect; None where there is none."""
-    watchers: Watchers = field(default_factory=Watchers)
-    """Who watches."""
+    watchers: Count = field(default_factory=Count)
+    """Streams that are open."""
+    taking: Count = field(default_factory=Count)
+    """Submissions that are being written down."""
+
+    async def take(self, submit: Callable[[], tuple[Job, bool]]) -> Response:
+        """Answer with the job that `submit` makes, in a thread, where there is room for it now.
+
+        Raises `Refused`, or as `submit` does.
+        """
+        if self.taking.now >= self.settings.max_taking:
+            words = f"{self.taking.now} jobs are being taken at this moment: send it again"
+            raise Refused(problems.QUEUE_FULL, words, headers={"Retry-After": _ROOM_AFTER_S})
+        with self.taking.one_more():
+            job, new = await run_sync(submit)
+        self.wake()
+        headers = {"Location": f"/v1/jobs/{job.id}"} | ({} if new else {REPLAYED: "true"})
+        body = JobBody.of(job, self.settings)
+        return answered(body, status=HTTPStatus.CREATED, headers=headers)
 
     def submit(
         self, draft: BatchJob, *, by: str, key: str, body: bytes, retry_of: str | None = None
@@ -65,9 +99,10 @@ class Desk:
         return self.jobs.submit(order, most_unfinished=self.settings.max_unfinished)
 
     def retry(
-        self, job: Job, output: str | None, *, by: str, key: str, body: bytes
+        self, job_id: str, output: str | None, *, by: str, key: str, body: bytes
     ) -> tuple[Job, bool]:
         """Submit what the job has in its quarantine; see `submit`."""
+        job = self.jobs.job(job_id)
         if not job.is_finished or not job.counts.rows_quarantined:
             raise Refused(
                 problems.NO_QUARANTINE,

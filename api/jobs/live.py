@@ -45,7 +45,7 @@ async def watch_job(request: Request, needs: Needs, job: JobId) -> StreamingResp
     """
     desk = needs.desk
     await run_sync(desk.jobs.job, job)
-    if desk.watchers.open >= desk.settings.max_watchers:
+    if desk.watchers.now >= desk.settings.max_watchers:
         words = f"{desk.settings.max_watchers} streams are open"
         raise Refused(TOO_MANY_WATCHERS, words, headers={"Retry-After": "5"})
     gateway = request.app.state.gateway
@@ -57,8 +57,7 @@ async def watch_job(request: Request, needs: Needs, job: JobId) -> StreamingResp
 
 async def _told(desk: Desk, job_id: str, is_leaving: Callable[[], bool]) -> AsyncIterator[str]:
     """Give the lines of the stream; ends when the job does, or this process is about to."""
-    desk.watchers.open += 1
-    try:
+    with desk.watchers.one_more():
         yield f"retry: {_RETRY_MS}\n\n"
         last, silent_s, finished = "", 0.0, False
         while not finished and not is_leaving():
@@ -76,5 +75,3 @@ async def _told(desk: Desk, job_id: str, is_leaving: Callable[[], bool]) -> Asyn
             if silent_s >= _SILENCE_S:
                 silent_s = 0.0
                 yield ": nothing new\n\n"
-    finally:
-        desk.watchers.open -= 1

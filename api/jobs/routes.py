@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
@@ -15,15 +14,14 @@ from api.fields import NAME_PATTERN, WhoQuery
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.gateway.refusals import OVER_QUOTA
-from api.idempotency import KEY_MISSING, KEY_REUSED, REPLAYED, IdempotencyKey
+from api.idempotency import KEY_MISSING, KEY_REUSED, IdempotencyKey
 from api.jobs.problems import NO_PREFECT, OUTPUT_TAKEN, PLACE_REFUSED, QUEUE_FULL, UNKNOWN_JOB
 from api.jobs.schemas import JobBody, JobEventBody, JobId
-from api.jobs.settings import JobsSettings
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
 from api.problems import Refused, refusals
 from inference.jobs import BatchJob
-from registry.jobs import Job, JobFilter, JobState
+from registry.jobs import JobFilter, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=ANYWHERE, route_class=StrictRoute)
 
@@ -95,9 +93,7 @@ async def submit_job(
     """
     key, body = required(idempotency_key), await request.body()
     desk, by = needs.desk, caller.subject
-    job, new = await run_sync(lambda: desk.submit(draft, by=by, key=key, body=body))
-    desk.wake()
-    return taken(job, desk.settings, new=new)
+    return await desk.take(lambda: desk.submit(draft, by=by, key=key, body=body))
 
 
 @router.get(
@@ -128,11 +124,3 @@ def required(key: str | None) -> str:
     if key is None:
         raise Refused(KEY_MISSING, "send an Idempotency-Key of your own, for example a UUID")
     return key
-
-
-def taken(job: Job, settings: JobsSettings, *, new: bool) -> Response:
-    """Answer with a job that was submitted, now or by the request that this one repeats."""
-    headers = {"Location": f"/v1/jobs/{job.id}"}
-    if not new:
-        headers[REPLAYED] = "true"
-    return answered(JobBody.of(job, settings), status=HTTPStatus.CREATED, headers=headers)

@@ -23,7 +23,8 @@ from tests.deployments.test_slices import manifest
 from tests.deployments.workers import settings_here, worker
 from tests.flows.workplace import PLATFORM_MARKS, Workplace
 
-pytestmark = [*PLATFORM_MARKS, pytest.mark.slow]
+# Three runs, each in a process of its own that imports Prefect.
+pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Job = dict[str, Any]
 _LOOKS = {"look_every_s": 0.5, "ending_s": 5.0}
@@ -54,7 +55,7 @@ async def submitted(api: AsyncClient, workplace: Workplace, output: str) -> str:
 
 async def awaited(api: AsyncClient, path: str, wanted: Callable[[Job], bool]) -> Job:
     """Wait until the job is as `wanted`."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while True:
         job: Job = (await api.get(path)).json()
         if wanted(job):
@@ -89,7 +90,7 @@ async def test_a_job_that_is_cancelled_midway_goes_on_when_it_is_resumed(
     workplace: Workplace, deployed: str, prefect_api: LocalPrefect, servers_dir: Path
 ) -> None:
     """It is seen in Prefect, keeps what it committed, and ends as the undisturbed job does."""
-    expected = workplace.numbers(files=12, pause_ms=1200)
+    expected = workplace.numbers(files=12, pause_ms=600)
     log = servers_dir / "job-worker.log"
     with worker(prefect_api, workplace.folder, log, settings=settings_here()):
         async with opened_api(workplace, prefect_api) as api:
@@ -124,7 +125,7 @@ async def test_a_run_that_is_killed_is_followed_by_another(
     workplace: Workplace, deployed: str, prefect_api: LocalPrefect, servers_dir: Path
 ) -> None:
     """Without anybody's doing; what was committed is not scored again."""
-    expected = workplace.numbers(files=8, pause_ms=800)
+    expected = workplace.numbers(files=8, pause_ms=500)
     log = servers_dir / "killed-worker.log"
     with ExitStack() as workers:
         workers.enter_context(worker(prefect_api, workplace.folder, log, settings=settings_here()))

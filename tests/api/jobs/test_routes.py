@@ -1,7 +1,10 @@
 """Jobs over HTTP: taken, repeated, refused, listed."""
 
+import asyncio
 import socket
+import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,3 +164,17 @@ async def test_a_version_in_use_stays(open_jobs: OpenJobs) -> None:
         assert {"kind": "job", "name": job["id"]} in refused.json()["referents"]
         await api.post(f"/v1/jobs/{job['id']}/cancel")
         assert (await api.delete(path, headers={"If-Match": "*"})).status_code == 204
+
+
+async def test_who_finds_no_room_is_told_to_come_again(open_jobs: OpenJobs, database: Path) -> None:
+    """Rather than wait behind others: each answer comes soon."""
+    async with open_jobs(max_taking=1) as api:
+        with closing(sqlite3.connect(database)) as slow:
+            slow.execute("BEGIN IMMEDIATE")
+            first = asyncio.create_task(submit(api))
+            await asyncio.sleep(0.2)
+            second = await submit(api, "b", output="s3://lake/b")
+            slow.rollback()
+        assert (kind_of(second), second.headers["Retry-After"]) == ((429, "queue-full"), "1")
+        assert (await first).status_code == 201
+        assert (await submit(api, "b", output="s3://lake/b")).status_code == 201
