@@ -12,7 +12,6 @@ from benchmarks.scale.measures import measure_health, measure_rate
 from benchmarks.scale.site import open_site
 from cli.settings import LocalSettings
 
-
 RESULTS = Path(__file__).parents[1] / "results" / "scale.json"
 """Where the figures are kept."""
 
