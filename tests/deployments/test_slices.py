@@ -46,3 +46,16 @@ def test_two_workers_score_as_one_process_does(
     assert [(each.name, each.state_name) for each in slices] == [
         (f"slice {k} run {k}", "Completed") for k in range(4)
     ]
+
+
+def test_one_worker_with_one_slot_is_enough(
+    workplace: Workplace, deployed: str, prefect_api: LocalPrefect, servers_dir: Path
+) -> None:
+    """The job's own run has the only slot: it scores its slices itself, and withdraws them."""
+    expected = workplace.numbers(files=8)
+    with worker(prefect_api, workplace.folder, servers_dir / "alone.log", "--limit", "1"):
+        run = awaited(submit(workplace.job(), **SLICED, slice_wait_s=1), within_s=110)
+    assert run.state_name == "Completed", run.state
+    assert workplace.scores() == expected
+    slices = slice_runs(manifest(workplace, "scores")["fingerprint"])
+    assert {each.state_name for each in slices} == {"Cancelled"}
