@@ -27,14 +27,13 @@ from tests.flows.workplace import PLATFORM_MARKS, Workplace
 pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Job = dict[str, Any]
-_LOOKS = {"look_every_s": 0.5, "ending_s": 5.0}
 
 
 @asynccontextmanager
 async def opened_api(workplace: Workplace, prefect: LocalPrefect) -> AsyncIterator[AsyncClient]:
     """Give a client of the API on the workplace's registry, which takes what lies there."""
     here = settings_for(workplace.folder / "registry.db", "127.0.0.1:9")
-    jobs = JobsSettings(prefect_api_url=prefect.api_url, **_LOOKS)
+    jobs = JobsSettings(prefect_api_url=prefect.api_url, look_every_s=0.5, ending_s=5.0)
     stores = StoresSettings(stores={"here": StoreSettings(prefixes=(workplace.root,))})
     app = create_app(replace(here, jobs=jobs, stores=stores))
     transport = ASGITransport(app=app)
