@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.online.port import Description
@@ -281,6 +281,7 @@ JSON = st.recursive(
 PARTS = ("name", "datatype", "shape", "data", "parameters", "inputs", "outputs", "id")
 
 
+@settings(max_examples=40)
 @given(
     st.dictionaries(st.sampled_from(PARTS), JSON),
     st.dictionaries(st.sampled_from(PARTS), JSON),

@@ -46,7 +46,7 @@ async def main(url: str, authorization: str) -> None:
         words = np.array(["a", "é"], dtype=object)
         asked = request("echo", "BYTES", words, "BYTES", binary=False)
         answer = await client.infer(url, asked, model_name="echo", headers=headers())
-        told["text"] = answer.outputs[0].as_string()
+        told["text"] = answer.outputs[0].data
         wrong = request("scores", "other", ROWS, "FP32", binary=False)
         told["no token"] = await refused(client.infer(url, wrong, model_name="scores"))
         told["misfit"] = await refused(
