@@ -62,31 +62,43 @@ def _run(
     folder: "UpFolder", local: "LocalSettings", wanted: "Wanted", *, demo: bool, patience_s: float
 ) -> None:
     """Have the platform run until it is interrupted."""
-    from cli.up.detached import LAST_WORDS
-    from cli.up.identity import end_marked
+    from cli.up.identity import end_marked, marking
     from cli.up.platform import Platform
     from cli.up.supervisor import Supervisor
     from cli.up.view import leftovers_line
 
-    secrets = folder.secrets()
-    ended = end_marked(secrets.mark, grace_s=_ENDING_GRACE_S)
+    folder.record.unlink(missing_ok=True)
+    mark = folder.secrets().mark
+    ended = end_marked(mark, grace_s=_ENDING_GRACE_S)
     if ended:
         typer.echo(leftovers_line(ended))
-    platform = Platform(folder, secrets, local, wanted)
-    supervisor = Supervisor(platform, record=folder.record, logs=folder.log, say=typer.echo)
-    try:
-        _start(folder, supervisor)
-        if demo:
-            _load_demo(folder, local)
-        typer.echo(LAST_WORDS)
-        supervisor.watch()
-    except KeyboardInterrupt:
-        typer.echo("stopping")
-        raise
-    finally:
-        supervisor.stop(patience_s=patience_s)
-        # Runs of a worker that was killed have nobody else.
-        end_marked(secrets.mark, grace_s=_ENDING_GRACE_S)
+    with marking(mark):
+        platform = Platform(folder, folder.secrets(), local, wanted)
+        supervisor = Supervisor(platform, record=folder.record, logs=folder.log, say=typer.echo)
+        try:
+            _start(folder, supervisor)
+            _stay(folder, local, supervisor, demo=demo)
+        except KeyboardInterrupt:
+            typer.echo("stopping")
+            raise
+        finally:
+            supervisor.stop(patience_s=patience_s)
+            # Runs of a worker that was killed have nobody else.
+            end_marked(mark, grace_s=_ENDING_GRACE_S)
+
+
+def _stay(
+    folder: "UpFolder", local: "LocalSettings", supervisor: "Supervisor", *, demo: bool
+) -> None:
+    """Load the demo if it is asked for; then only watch."""
+    from cli.up.detached import LAST_WORDS
+
+    if demo:
+        from cli.up.flights import load_flights
+
+        load_flights(folder, local, say=typer.echo)
+    typer.echo(LAST_WORDS)
+    supervisor.watch()
 
 
 def _start(folder: "UpFolder", supervisor: "Supervisor") -> None:
@@ -106,12 +118,6 @@ def _start(folder: "UpFolder", supervisor: "Supervisor") -> None:
     typer.echo("development: anyone on this machine may do everything here")
     typer.echo(f"demo token: {demo_token(noted.environment['NIGHTSHIFT_API_URL'])}")
     typer.echo('for another terminal, in this folder: eval "$(nightshift status --env)"')
-
-
-def _load_demo(folder: "UpFolder", local: "LocalSettings") -> None:
-    from cli.up.flights import load_flights
-
-    load_flights(folder, local, say=typer.echo)
 
 
 def _detached(folder: "UpFolder") -> None:
@@ -136,9 +142,12 @@ def status(
     from cli.up.view import export_lines, status_table
 
     folder = UpFolder(LocalSettings().data_dir / "up")
-    noted = record.read(folder.record)
-    if noted is None or not folder.is_taken():
+    if not folder.is_taken():
         raise NotUp(folder.path)
+    noted = record.read(folder.record)
+    if noted is None:
+        typer.echo("not ready yet")
+        raise typer.Exit(1)
     if env:
         token = demo_token(noted.environment["NIGHTSHIFT_API_URL"])
         told = {"NIGHTSHIFT_API_TOKEN": token} if token else {}

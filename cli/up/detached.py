@@ -56,6 +56,9 @@ def stop(folder: UpFolder) -> str:
     What a killed `up` left is ended as well. Raises `NotUp` or `StillUp`.
     """
     noted = record.read(folder.record)
+    while folder.is_taken() and noted is None:  # it has only just begun
+        time.sleep(_LOOK_S)
+        noted = record.read(folder.record)
     if folder.is_taken() and noted is not None:
         noted.supervisor.signal(signal.SIGTERM)
         if not await_end([noted.supervisor], timeout_s=_STOP_DEADLINE_S):

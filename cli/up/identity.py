@@ -8,7 +8,8 @@ import os
 import select
 import signal
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,16 @@ class Identity:
         finally:
             os.close(descriptor)
         return True
+
+
+@contextmanager
+def marking(mark: str) -> Iterator[None]:
+    """Have whatever this process starts inside the block carry the mark."""
+    os.environ[MARK] = mark
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
 
 
 def marked(mark: str) -> list[Identity]:

@@ -21,7 +21,6 @@ from cli.stack.wheels import package_dir
 from cli.up import order
 from cli.up.deployments import deploy
 from cli.up.folder import Secrets, UpFolder
-from cli.up.identity import MARK
 from cli.up.prefect_api import WORK_POOL, PrefectApi
 
 CHECKOUT = Path(__file__).parents[2]
@@ -66,8 +65,6 @@ class Platform:
         self._wanted = wanted
         self.workers = order.worker_names(wanted.workers)
         self._ports = folder.ports(_port_names())
-        # Inherited by all that is started: leftovers are known by it.
-        os.environ[MARK] = secrets.mark
         self._postgres, self._redis, self._s3 = self._stores()
         self._prefect = LocalPrefect(
             folder.path / "prefect",

@@ -16,7 +16,6 @@ from cli.up.identity import Identity
 from cli.up.platform import Platform, client_environment
 from cli.up.record import Record, Running
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_S = 0.5
 """Time between two looks whether each server still runs."""
 
@@ -169,7 +168,10 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def _signals_are(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    heard = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        heard.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:

@@ -68,6 +68,12 @@ class Site:
         pairs = (line.removeprefix("export ").partition("=") for line in lines)
         return {name: value.strip("'") for name, _, value in pairs}
 
+    def environment(self) -> Mapping[str, str]:
+        """Return the same as the platform itself noted it, which has no token."""
+        noted = record.read(self.folder.record)
+        assert noted is not None
+        return noted.environment
+
     def processes(self) -> dict[str, Identity]:
         """Return each server's process, and the supervisor's."""
         noted = record.read(self.folder.record)

@@ -51,7 +51,7 @@ def _states(place: Site) -> tuple[int, dict[str, str]]:
 
 
 def _kept(place: Site) -> S3Settings:
-    told = place.settings()
+    told = place.environment()
     prefix = "NIGHTSHIFT_S3_"
     fields = {k.removeprefix(prefix).lower(): v for k, v in told.items() if k.startswith(prefix)}
     return S3Settings.model_validate(fields)
@@ -67,12 +67,13 @@ def test_from_a_file_to_the_same_scores_twice(place: Site) -> None:
         columns = "x=a,b,c,d"
         words = ["models", "register", "small", "--onnx", str(onnx), "--columns", columns, *alias]
         _fine(place.run(*words, told=settings))
-    for version in ("small@1", "small@2"):
-        _fine(place.run("pools", "load", "default", version, told=settings))
-    _fine(place.run("models", "route", "small@champion", "--to", "2=50%", told=settings))
-
     headers = {"Authorization": f"Bearer {settings['NIGHTSHIFT_API_TOKEN']}"}
-    with httpx.Client(base_url=place.api_url, headers=headers, timeout=30) as api:
+    with httpx.Client(base_url=place.api_url, headers=headers, timeout=60) as api:
+        for version in (1, 2):
+            api.put(f"/v1/pools/default/versions/small/{version}").raise_for_status()
+        split = {"canaries": [{"version": 2, "percent": 50}]}
+        path = "/v1/models/small/aliases/champion/route"
+        api.put(path, json=split, headers={"If-None-Match": "*"}).raise_for_status()
         assert _answers(api, rows[0]) == {1: rows[0].sum(), 2: 10 * rows[0].sum()}
         calm = _submitted(api, "calm")
         done = _awaited(api, calm, lambda job: job["ended_at"] is not None)
