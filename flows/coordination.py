@@ -102,6 +102,7 @@ class Coordination:
             raise first_error(group) from group
         finally:
             await self._stop()
+        self._job.progress.elsewhere(rows=0, quarantined=0)
         for record in self._records.values():
             self._job.progress.spent(record.stages)
         return [Committed(record) for record in self._parts.values()]

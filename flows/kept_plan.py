@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from flows.planning import JobPlan, identify, map_columns
+from flows.shards.admission import admitted
 from flows.shards.claim import Claim
 from flows.shards.dataset import Dataset
 from flows.shards.object_store import ObjectStore, open_store
@@ -34,18 +35,24 @@ def restore_plan(
     """Work out the plan of which the files are known, and check that it is the job's.
 
     Nothing is listed and no footer is read. Raises `PlanUnusable` when what comes out has another
-    fingerprint, and a `MappingError`.
+    fingerprint, `BadUri` for a dataset outside of the configured stores, and a `MappingError`.
     """
     head = kept.head
     job = BatchJob.model_validate(head.job)
-    store = open_store(head.input_root, s3, inputs=True)
+    if head.input_root not in (head.input_uri, head.input_uri.rpartition("/")[0] or "/"):
+        raise PlanUnusable(_uri(output, head), f"its files are not those of {head.input_uri}")
+    # The address is what is configured as a store's; one file lies below the folder around it.
+    store = open_store(head.input_root, admitted(head.input_uri, s3), inputs=True)
     dataset = Dataset(head.input_uri, store, (), kept.schema, kept.partition_schema)
     mapping = map_columns(job, model, dataset)
     fingerprint = identify(job, model, dataset, mapping, kept.files)
     if fingerprint.digest != head.fingerprint:
-        uri = f"{output.uri}/{plan_key(head.fingerprint)}"
-        raise PlanUnusable(uri, "what it says has another fingerprint than the job")
+        raise PlanUnusable(_uri(output, head), "what it says has another fingerprint than the job")
     cut = head.cut
     shards = cut_shards(kept.files, shard_rows=cut.shard_rows, shard_bytes=cut.shard_bytes)
     claim = Claim(cut, now, published=None, conditional_writes=True)
     return JobPlan(dataset, output, mapping, fingerprint, claim, shards, committed={})
+
+
+def _uri(output: ObjectStore, head: PlanHead) -> str:
+    return f"{output.uri}/{plan_key(head.fingerprint)}"

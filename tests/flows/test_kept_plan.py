@@ -7,6 +7,7 @@ import pytest
 
 from flows.kept_plan import keep_plan, restore_plan
 from flows.planning import JobPlan, plan_job
+from flows.shards.errors import BadUri
 from flows.shards.object_store import open_store
 from flows.shards.plan_file import KeptPlan, PlanUnusable, read_plan
 from flows.shards.settings import S3Settings
@@ -56,3 +57,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     fewer = replace(kept, files=kept.files[:1])
     with pytest.raises(PlanUnusable, match="remove it and run the job again"):
         restore_plan(fewer, DOUBLING, plan.output, s3=S3, now=NOW)
+
+
+def test_a_plan_leads_nowhere_else(tmp_path: Path) -> None:
+    """Its files lie where the fingerprint says, and in a store that is configured."""
+    plan, kept = planned(tmp_path)
+    elsewhere = replace(kept, head=kept.head.model_copy(update={"input_root": "/etc"}))
+    with pytest.raises(PlanUnusable, match="its files are not those of"):
+        restore_plan(elsewhere, DOUBLING, plan.output, s3=S3, now=NOW)
+    narrow = S3Settings.model_validate({"stores": {"other": {"prefixes": ["/srv/other"]}}})
+    with pytest.raises(BadUri):
+        restore_plan(kept, DOUBLING, plan.output, s3=narrow, now=NOW)
