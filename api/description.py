@@ -46,6 +46,7 @@ def describe(app: FastAPI) -> None:
         for path in schema["paths"].values():
             for method, operation in path.items():
                 _require_headers(method, operation)
+                _fill_in(operation)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
@@ -58,3 +59,11 @@ def _require_headers(method: str, operation: dict[str, Any]) -> None:
         keyed = parameter["name"] == "idempotency-key"
         if keyed or (parameter["name"] == "if-match" and method in ("patch", "delete")):
             parameter["required"] = True
+            parameter["schema"].setdefault("examples", ["*"])
+
+
+def _fill_in(operation: dict[str, Any]) -> None:
+    """Have the page of the documentation fill in each parameter's example: it reads no list."""
+    for parameter in operation.get("parameters", ()):
+        for example in parameter["schema"].get("examples", ())[:1]:
+            parameter["example"] = example
