@@ -16,6 +16,9 @@ from inference.microbatch import RowsAnswer, TooManyRejected, infer_rows
 from inference.shared_memory import Buffer
 from inference.tensors import InferRequest
 
+_AFTER_CALLERS = 2
+"""Triton's priority: behind online requests, which have 1, where a model has levels of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class GroupAnswer:
@@ -66,6 +69,7 @@ async def _infer(
         outputs=tuple(output.spec.name for output in job.mapping.outputs),
         rows=encoded.rows,
         request_id=f"{job.fingerprint.short}/{shard.index}",
+        priority=_AFTER_CALLERS,
         datatypes={
             encoder.spec.name: "BF16"
             for encoder in job.mapping.encoders
