@@ -33,6 +33,8 @@ from telemetry.logs import logger
 _log = logger(__name__)
 
 _UNSETTLED = JobFilter(unsettled=True)
+_GATHER_S = 0.2
+"""From the first of many new jobs to the look for all of them: short beside a run's start."""
 _PREFECT = "prefect"
 """Who cancelled a job whose run was cancelled there."""
 
@@ -174,6 +176,7 @@ class Reconciler:
 
     async def _hand_over_when_woken(self) -> None:
         await self._woken.wait()
+        await asyncio.sleep(_GATHER_S)
         self._woken.clear()
         await self.hand_over()
 
