@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from registry.job_tables import JobEventRow, JobRow, row_of
 from registry.jobs import Job, JobEvent, JobFilter, places_above
-from registry.sql_models import INTEGER_MAX, model_id, model_row
+from registry.sql_models import INTEGER_MAX, model_id
 from registry.tables import ModelRow
 
 _SUBMISSIONS = 0x6A6F6273  # "jobs"
@@ -68,7 +68,9 @@ class SqlJobRows:
 
     def add_job(self, job: Job) -> None:
         """Add a job."""
-        self._session.add(row_of(job, model_row(self._session, job.model).id))
+        # The number alone: a model's row brings its tags, which takes as long as the insert.
+        owner = self._session.scalars(select(ModelRow.id).where(ModelRow.name == job.model)).one()
+        self._session.add(row_of(job, owner))
         self._session.flush()
 
     def put_job(self, job: Job) -> None:
