@@ -147,7 +147,7 @@ async def open_desk(jobs: Jobs, stores: Stores, settings: JobsSettings) -> Async
     """Open what answers requests for jobs; without a Prefect they can be looked at only."""
     async with AsyncExitStack() as stack:
         reconciler = None
-        if settings.prefect_api_url is not None:
+        if settings.prefect_api_url:  # an empty variable names none
             opened = await run_sync(_importer)
             runs = await stack.enter_async_context(opened(settings.prefect_api_url))
             reconciler = Reconciler(jobs, runs, settings)
