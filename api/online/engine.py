@@ -165,16 +165,16 @@ class Engine:
 
     async def _ask(self, call: OnlineCall, deadline: float, place: Place) -> InferAnswer:
         """Ask one pool after the other, and again where a pool was replaced meanwhile."""
-        asked: set[int] = set()
+        asked: set[Pool] = set()
         error: InferenceError | None = None
         while True:
             pools = await self._whereabouts.find(place)
-            pool = next((each for each in pools if id(each) not in asked), None)
+            pool = next((each for each in pools if each not in asked), None)
             if pool is None:
                 raise error or PoolAway(
                     f"no pool that has an active server serves {call.name}", retry_after_s=SOON_S
                 )
-            asked.add(id(pool))
+            asked.add(pool)
             left_s = deadline - self._clock()
             if left_s <= 0:
                 raise error or _late(call)

@@ -27,7 +27,7 @@ from tests.inference.test_pool import QUICK
 
 def triples(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
     """Answer `y = 3 x`."""
-    return {"y": inputs["x"] * np.float32(3)}
+    return {"y": inputs["x"] * 3}
 
 
 MODELS = {"doubles": DOUBLES, "triples": ScriptedModel(DOUBLES.signature, triples)}
