@@ -23,6 +23,7 @@ def api(tmp_path: Path, triton: LocalTriton, monkeypatch: pytest.MonkeyPatch) ->
     (port,) = free_ports(1)
     environment = os.environ | {
         "NIGHTSHIFT_API_PORT": str(port),
+        "NIGHTSHIFT_API_DRAIN_NOTICE_S": "0",
         "NIGHTSHIFT_TRITON_URLS": triton.grpc_url,
         "PYTHONPATH": str(ROOT),
     }
