@@ -4,6 +4,7 @@ import gzip
 import random
 import struct
 from collections import Counter
+from copy import deepcopy
 from typing import Any
 
 import httpx
@@ -145,7 +146,8 @@ def spoil(chance: random.Random, told: Any) -> None:
     if isinstance(told, dict) and chance.random() < 0.2:
         del told[key]
     else:
-        told[key] = chance.choice(ODD)
+        # A copy: what is spoiled next may lie in it.
+        told[key] = deepcopy(chance.choice(ODD))
 
 
 def torn(chance: random.Random, body: bytes) -> bytes:
