@@ -39,10 +39,9 @@ class Client:
 
     async def send(self, request: bytes) -> Reply:
         """Return the reply; raises `OSError` or `EOFError` where the connection fails."""
-        if self._idle:
-            reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self._host, self._port, limit=_LIMIT)
+        reader, writer = self._open() or await asyncio.open_connection(
+            self._host, self._port, limit=_LIMIT
+        )
         try:
             writer.write(request)
             reply, stays = await _read(reader)
@@ -54,6 +53,15 @@ class Client:
         else:
             writer.close()
         return reply
+
+    def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Return a connection that the server has not closed, or None."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
