@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.cases.alias import ALIAS
 from benchmarks.workloads.workload import Model, Workload
 from cli.registration import Notes, register_served
 from cli.servers import local_prefect
@@ -16,9 +17,6 @@ from inference.settings import InferenceSettings
 from registry.catalog import Catalog
 from registry.settings import RegistrySettings
 from registry.store import open_store
-
-ALIAS = "bench"
-"""Alias of each workload's model; benchmarks/cases/nightshift_job.py asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
