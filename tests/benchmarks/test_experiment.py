@@ -60,6 +60,6 @@ def test_right_scores_are_measured_and_wrong_ones_end_it(
     assert ours.cpu_s > 0
     assert ours.server_cpu_s >= 0
     assert set(ours.notes["stages"]) > {"read", "write"}
-    assert [line.split("  ")[1] for line in said] == ["repeat 1/1"]
+    assert [line.split("  ")[1] for line in said] == ["not counted", "repeat 1/1"]
     with pytest.raises(WrongScores, match=r"random scores: .* scores in 00.parquet are not"):
         under_test.run(WRONG, {})
