@@ -46,6 +46,25 @@ def versions(peers_python: Path) -> dict[str, Mapping[str, str]]:
     }
 
 
+def commit(folder: Path) -> dict[str, str]:
+    """Name the commit that the folder's checkout is at, with `+` where files differ from it.
+
+    Empty outside of a checkout. Tables and figures that a run wrote itself do not count.
+    """
+    written = [":/", ":(exclude,top)benchmarks/README.md", ":(exclude,top)benchmarks/results"]
+    try:
+        name = _git(folder, "rev-parse", "--short", "HEAD").strip()
+        changed = _git(folder, "status", "--porcelain", "--", *written)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": f"{name}+" if changed else name}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    asked = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+
 def java_version() -> int | None:
     """Return the major version of Java on this machine; None when there is none."""
     home = os.environ.get("JAVA_HOME")

@@ -139,7 +139,7 @@ class Bench:
         lines = comparison(summaries, outcome.knobs, self._skipped)
         found = verdict({case: summary.rows_per_s for case, summary in summaries.items()})
         if found:
-            lines += ["", sentence(found)]
+            lines += ["", sentence(found, summaries)]
         _say("\n".join(["", *lines, ""]))
         workload = outcome.workload
         about = self._about(workload.name, outcome.rows)
@@ -168,6 +168,7 @@ class Bench:
             "repeats": self._asked.repeats,
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": f"make bench WORKLOAD={name} REPEATS={self._asked.repeats}",
+            **machine.commit(_HERE),
             "machine": machine.machine(),
             "versions": machine.versions(self._peers_python),
             "skipped": {case.name: why for case, why in self._skipped.items()},
@@ -200,9 +201,11 @@ def _where(about: Mapping[str, object]) -> str:
         f"{side}: {', '.join(f'{name} {number}' for name, number in programs.items())}"
         for side, programs in versions.items()
     ]
+    commit = f" of {about['commit']}" if "commit" in about else ""
     return (
         f"{found['cores']} cores of {found['processor']}, {found['memory_gb']} GB, "
-        f"{found['system']}; {'; '.join(told)}; `{about['command']}`, {about['measured_at']}."
+        f"{found['system']}; {'; '.join(told)}; `{about['command']}`{commit}, "
+        f"{about['measured_at']}."
     )
 
 

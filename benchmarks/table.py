@@ -1,6 +1,6 @@
 """Write the tables of benchmarks/README.md."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.catalog import Case, Knobs
 from benchmarks.experiment import describe_knobs
@@ -39,12 +39,13 @@ def comparison(
     return lines + [f"| {case.title} | {why} | | | | | | |" for case, why in skipped.items()]
 
 
-def sentence(verdict: Verdict) -> str:
-    """Say how we stand."""
+def sentence(verdict: Verdict, cases: Iterable[Case]) -> str:
+    """Say how we stand, with the titles of the cases that the verdict names."""
+    titles = {case.name: case.title for case in cases}
     return (
         f"Nightshift is {verdict.over_fastest_peer:.2f} × the fastest peer "
-        f"({verdict.fastest_peer.title}), {verdict.of_ceiling:.2f} of the ceiling "
-        f"({verdict.ceiling.title}), {verdict.of_triton:.2f} of Triton fed from memory."
+        f"({titles[verdict.fastest_peer]}), {verdict.of_ceiling:.2f} of the ceiling "
+        f"({titles[verdict.ceiling]}), {verdict.of_triton:.2f} of Triton fed from memory."
     )
 
 

@@ -10,12 +10,12 @@ from benchmarks.catalog import OURS, READ, TRITON, Case
 class Verdict:
     """How we stand in one workload."""
 
-    fastest_peer: Case
-    """Of those that ran."""
+    fastest_peer: str
+    """Name of the fastest of those that ran."""
     over_fastest_peer: float
     """Our rate divided by its."""
-    ceiling: Case
-    """The slower of reading and of Triton, each alone."""
+    ceiling: str
+    """Name of the slower of reading and of Triton, each alone."""
     of_ceiling: float
     """Our rate divided by its."""
     of_triton: float
@@ -32,9 +32,9 @@ def verdict(rates: Mapping[Case, float]) -> Verdict | None:
     fastest = max(peers, key=lambda case: rates[case])
     ceiling = min((by_name[READ], by_name[TRITON]), key=lambda case: rates[case])
     return Verdict(
-        fastest_peer=fastest,
+        fastest_peer=fastest.name,
         over_fastest_peer=ours / rates[fastest],
-        ceiling=ceiling,
+        ceiling=ceiling.name,
         of_ceiling=ours / rates[ceiling],
         of_triton=ours / rates[by_name[TRITON]],
     )

@@ -38,7 +38,7 @@ def test_what_was_left_out_is_told_with_the_reason() -> None:
 
 def test_the_verdict_in_words() -> None:
     """Peer and ceiling are named."""
-    assert sentence(Verdict(DAFT, 2.345, READ, 0.5, 0.125)) == (
+    assert sentence(Verdict("daft", 2.345, "read", 0.5, 0.125), (OURS, DAFT, READ)) == (
         "Nightshift is 2.35 × the fastest peer (Daft), 0.50 of the ceiling (reading), "
         "0.12 of Triton fed from memory."
     )

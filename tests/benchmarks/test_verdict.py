@@ -9,7 +9,7 @@ RATES = {OURS: 600.0, LOOP: 200.0, DAFT: 300.0, READ: 1_000.0, TRITON: 2_400.0}
 def test_compares_with_the_fastest_peer_and_the_slower_ceiling() -> None:
     """The ceiling is the slower of reading and of Triton."""
     assert verdict(RATES) == Verdict(
-        fastest_peer=DAFT, over_fastest_peer=2.0, ceiling=READ, of_ceiling=0.6, of_triton=0.25
+        fastest_peer="daft", over_fastest_peer=2.0, ceiling="read", of_ceiling=0.6, of_triton=0.25
     )
 
 
