@@ -37,7 +37,6 @@ _GROWTH = "growth"
 _TRANSPORT = "transport"
 _EXTRA = (_TRANSPORT, _GROWTH)
 """What is no workload, but asked for like one."""
-_GROWTH_REPEATS = 3
 _JAVA = 17
 """The oldest Java that Spark 4 runs on."""
 
@@ -84,7 +83,7 @@ class Bench:
             runner = Runner(wide, triton, shared, self._peers_python, self._folder / "logs")
             growth = Growth(runner, dataset, rows, say=_say)
             scale = SMALL if self._asked.rows else Scale()
-            grown = growth.measure(scale, repeats=min(self._asked.repeats, _GROWTH_REPEATS))
+            grown = growth.measure(scale, repeats=self._asked.repeats)
         lines = table(grown)
         _say("\n".join(["", *lines, ""]))
         self._keep(_GROWTH, self._about(_GROWTH, rows) | asdict(grown), lines)

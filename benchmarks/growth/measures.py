@@ -45,7 +45,7 @@ class Size:
     rows: int
     """Rows scored."""
     seconds: float
-    """Median of the repeats, from the flow's start to the manifest."""
+    """Median of the repeats, from the call to its return, after a job of one file."""
     peak_bytes: int
     """Largest peak of the scoring process over the repeats."""
 
@@ -76,7 +76,7 @@ class Verifying:
     scored_s: float
     """Seconds of the job that scored them."""
     seconds: float
-    """Seconds of the same job again, from its start to the manifest that it found."""
+    """Seconds of the same job again, from the call to its return."""
 
 
 @dataclass(frozen=True, slots=True)
