@@ -168,7 +168,10 @@ class TritonServer:
 
     async def counts(self, model: str, version: str) -> Sequence[Mapping[str, Any]]:
         """Read what the server counted; see `Server.counts`."""
-        question = service_pb2.ModelStatisticsRequest(name=model, version=version)
+        about = {"name": model, "version": version}
+        if model:  # As in `statistics`: it says of an unknown model that it is unknown.
+            await self._control("ModelConfig", service_pb2.ModelConfigRequest(**about))
+        question = service_pb2.ModelStatisticsRequest(**about)
         said = await self._control("ModelStatistics", question)
         return [v2_json.as_json(each) for each in said.model_stats]
 

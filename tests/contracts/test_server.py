@@ -50,6 +50,7 @@ async def test_a_server_keeps_the_port(server: Server) -> None:
     """
     await _answers_what_its_signature_promises(server)
     await _counts_what_it_does(server)
+    await _describes_what_it_serves(server)
     await _refuses_what_it_does_not_serve(server)
     await _unloads_and_loads(server)
     await _closes(server)
@@ -89,6 +90,19 @@ async def _counted(server: Server, requests: int) -> ModelStatistics:
         await asyncio.sleep(0.05)
 
 
+async def _describes_what_it_serves(server: Server) -> None:
+    said = await server.metadata("faulty", "1")
+    assert (said.name, said.versions, said.max_batch_size) == ("faulty", ("1",), 0)
+    assert (said.inputs, said.outputs) == (DOUBLES.signature.inputs, DOUBLES.signature.outputs)
+    assert (await server.metadata("rowless", "")).inputs == FIXED.signature.inputs
+    config = await server.config("faulty", "1")
+    assert (config["name"], config["max_batch_size"]) == ("faulty", 0)
+    (counts,) = await server.counts("faulty", "1")
+    assert (counts["name"], counts["version"]) == ("faulty", "1")
+    assert counts["inference_stats"]["success"]["count"] >= 4
+    assert {each["name"] for each in await server.counts("", "")} == {"faulty", "rowless"}
+
+
 async def _refuses_what_it_does_not_serve(server: Server) -> None:
     for missing in (doubles(model="nope"), doubles(version="7")):
         assert not await server.model_ready(missing.model, missing.version)
@@ -101,6 +115,9 @@ async def _refuses_what_it_does_not_serve(server: Server) -> None:
             await server.metadata_digest(missing.model, missing.version)
         with pytest.raises(errors.ModelNotReady):
             await server.statistics(missing.model, missing.version)
+        for question in (server.metadata, server.config, server.counts):
+            with pytest.raises(errors.ModelNotReady):
+                await question(missing.model, missing.version)
     with pytest.raises(errors.SignatureMismatch):
         await server.signature("rowless", "1")
     with pytest.raises(errors.UnknownModel):
