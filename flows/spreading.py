@@ -35,6 +35,8 @@ async def score_left(job: ScoringJob, plan: JobPlan, asked: BatchJob) -> Scored:
     slices = _slices(plan, settings)
     async with _workers(settings, slices) as runs:
         if runs is None:
+            if len(slices) > 1:
+                get_run_logger().info("%d shards are scored in this run", len(plan.left))
             parts: list[Committed | Adopted] = []
             await score_here(job, plan.left, parts, of=len(plan.shards))
             return Scored(parts, processes=1)
