@@ -102,7 +102,7 @@ async def status_of(port: int, request: bytes) -> int:
 
 @pytest.mark.chaos
 async def test_nothing_that_is_sent_is_a_fault(tmp_path: Path, chaos: Chaos) -> None:
-    """No answer of 500 or above, and none waits for one, or for the end, longer than five seconds."""
+    """No answer of 500 or above, and none that takes longer than five seconds."""
     random = chaos.random()
     requests = [spoilt(random) for _ in range(chaos.count(10_000, sample=100))]
     seen: Counter[int] = Counter()
