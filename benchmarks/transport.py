@@ -8,8 +8,10 @@ from benchmarks.catalog import Case
 from benchmarks.measuring import Run
 from benchmarks.running import Runner
 
+_STOCK = "benchmarks.cases.transport_stock"
 _CASES = {
-    "HTTP, stock client": Case("http", "HTTP", "benchmarks.cases.transport_http", "peer", True),
+    "HTTP, stock client": Case("http", "HTTP", _STOCK, "peer", True),
+    "gRPC, stock client": Case("stock-grpc", "gRPC, stock client", _STOCK, "peer", True),
     "gRPC": Case("grpc", "gRPC", "benchmarks.cases.transport_ours", "ours", False),
     "shared memory": Case("shm", "shared memory", "benchmarks.cases.transport_ours", "ours", False),
 }
@@ -23,7 +25,7 @@ class Way:
     """One transport at one size of requests; medians over the repeats."""
 
     transport: str
-    """HTTP, gRPC or shared memory."""
+    """HTTP, gRPC or shared memory, and whether by the stock client."""
     batch_rows: int
     """Rows of a request."""
     rows_per_s: float
@@ -47,6 +49,7 @@ def measure(
                     "in_flight": _IN_FLIGHT,
                     "milliseconds": milliseconds,
                     "shared_memory": int(case.name == "shm"),
+                    "grpc": int(case.name == "stock-grpc"),
                 }
                 run = runner.run(case, "", "", knobs=knobs)
                 runs.setdefault((name, rows), []).append(run)

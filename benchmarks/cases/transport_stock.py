@@ -1,7 +1,8 @@
-"""Send the same rows over and over through Triton's stock HTTP client.
+"""Send the same rows over and over through one of Triton's stock clients.
 
-`python -m benchmarks.cases.transport_http TASK`, in the peers' environment; the knobs are
-`batch_rows`, `in_flight`, each with a thread and a connection of its own, and `milliseconds`.
+`python -m benchmarks.cases.transport_stock TASK`, in the peers' environment; the knobs are
+`batch_rows`, `in_flight`, each with a thread and a connection of its own, `milliseconds` and
+`grpc`, which is 0 for HTTP.
 """
 
 import sys
