@@ -7,8 +7,6 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
-from inference.tensors import Array
-
 ROWS = np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 64)
 """Two rows for the model `linear`."""
 
@@ -37,7 +35,7 @@ class Service:
         return self.client.post(path, json=body, headers=named)
 
 
-def scores_of(rows: npt.NDArray[np.float32]) -> Array:
+def scores_of(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return what the model `linear` answers to rows."""
     weights = np.linspace(-1, 1, 64, dtype=np.float32)
     return np.asarray((rows @ weights).reshape(-1, 1), dtype=np.float32)

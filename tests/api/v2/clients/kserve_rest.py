@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
 import httpx
 import numpy as np
@@ -11,7 +12,7 @@ from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
 ROWS = np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 64)
 
 
-def request(model: str, name: str, array: object, datatype: str, *, binary: bool) -> InferRequest:
+def request(model: str, name: str, array: Any, datatype: str, *, binary: bool) -> InferRequest:
     """Return a request with one input."""
     made = InferInput(name, list(np.shape(array)), datatype)
     made.set_data_from_numpy(array, binary_data=binary)
