@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+JAVA = 17
+"""The oldest Java that Spark 4 runs on."""
 _OURS = ("numpy", "prefect", "pyarrow", "tritonclient")
 _PEERS = ("daft", "numpy", "pyarrow", "pyspark", "ray", "tritonclient")
 _ASK = """

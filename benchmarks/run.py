@@ -37,8 +37,6 @@ _GROWTH = "growth"
 _TRANSPORT = "transport"
 _EXTRA = (_TRANSPORT, _GROWTH)
 """What is no workload, but asked for like one."""
-_JAVA = 17
-"""The oldest Java that Spark 4 runs on."""
 
 
 class Bench:
@@ -215,9 +213,9 @@ def _peers_python(local: LocalSettings) -> Path:
 def _skipped() -> dict[Case, str]:
     """Return the cases that cannot run on this machine, each with the reason."""
     java = machine.java_version()
-    if java is not None and java >= _JAVA:
+    if java is not None and java >= machine.JAVA:
         return {}
-    why = "there is no Java" if java is None else f"Java is {java}, it needs {_JAVA}"
+    why = "there is no Java" if java is None else f"Java is {java}, it needs {machine.JAVA}"
     left_out = {case: f"left out: {why}" for case in cases().values() if case.needs_java}
     for case, reason in left_out.items():
         _say(f"{case.title} is {reason}")
