@@ -42,6 +42,7 @@ def cases(cores: int | None = None) -> dict[str, Case]:
     """Describe each case by its name, in the order in which a repeat runs them."""
     cores = cores or os.cpu_count() or 1
     rows = (4_096, 16_384, 65_536)
+    transports = (0, 1)  # HTTP, gRPC
     package = "benchmarks.cases"
     described = [
         Case(
@@ -61,7 +62,7 @@ def cases(cores: int | None = None) -> dict[str, Case]:
             f"{package}.plain_loop",
             "peer",
             True,
-            tuple({"batch_rows": n} for n in rows),
+            tuple({"batch_rows": n, "grpc": grpc} for grpc, n in product(transports, rows)),
         ),
         Case(
             "daft",
@@ -70,8 +71,8 @@ def cases(cores: int | None = None) -> dict[str, Case]:
             "peer",
             True,
             tuple(
-                {"batch_rows": n, "processes": processes}
-                for n, processes in product(rows, (0, cores))
+                {"batch_rows": n, "processes": processes, "grpc": grpc}
+                for grpc, n, processes in product(transports, rows, (0, cores))
             ),
         ),
         Case(OURS, "Nightshift", f"{package}.nightshift_job", "ours", False),
@@ -82,8 +83,8 @@ def cases(cores: int | None = None) -> dict[str, Case]:
             "peer",
             True,
             tuple(
-                {"batch_rows": n, "actors": actors, "cpu_percent": 25}
-                for n, actors in product(rows[1:], (cores, 2 * cores))
+                {"batch_rows": n, "actors": actors, "cpu_percent": 25, "grpc": grpc}
+                for grpc, n, actors in product(transports, rows[1:], (cores, 2 * cores))
             ),
         ),
         Case(
@@ -92,7 +93,10 @@ def cases(cores: int | None = None) -> dict[str, Case]:
             f"{package}.spark_udf",
             "peer",
             True,
-            tuple({"batch_rows": n, "arrow_rows": n, "threads": cores} for n in rows),
+            tuple(
+                {"batch_rows": n, "arrow_rows": n, "threads": cores, "grpc": grpc}
+                for grpc, n in product(transports, rows)
+            ),
             needs_java=True,
         ),
         Case("write", "encoding and writing", f"{package}.write_ceiling", "ceiling", False),
