@@ -34,7 +34,7 @@ def measured(folder: Path, *, before: str = "", inside: str = "", limit_s: float
 
 
 def test_a_case_may_tell_its_own_seconds(tmp_path: Path) -> None:
-    """Ours tells those to the published manifest."""
+    """A ceiling tells those in which it sent."""
     assert measured(tmp_path, inside="told['seconds'] = 42.0").seconds == 42.0
 
 
