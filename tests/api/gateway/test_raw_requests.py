@@ -16,6 +16,8 @@ from tests.api.gateway.probe import probe
 from tests.chaos.seeds import Chaos
 
 HANG_S = 5.0
+CLOSED_S = 15.0
+"""Half a request is closed by the deadlines of heads and bodies, on a loaded machine too."""
 AT_ONCE = 48
 TOKEN = tokens.bearer()["Authorization"]
 ODD = (
@@ -102,7 +104,7 @@ async def status_of(port: int, request: bytes) -> int:
 
 @pytest.mark.chaos
 async def test_nothing_that_is_sent_is_a_fault(tmp_path: Path, chaos: Chaos) -> None:
-    """No answer of 500 or above, and none that takes longer than five seconds."""
+    """No answer of 500 or above, and none after five seconds; half a request is closed."""
     random = chaos.random()
     requests = [spoilt(random) for _ in range(chaos.count(10_000, sample=100))]
     seen: Counter[int] = Counter()
@@ -115,7 +117,7 @@ async def test_nothing_that_is_sent_is_a_fault(tmp_path: Path, chaos: Chaos) -> 
             status = await status_of(port, request)
             seconds = time.monotonic() - begun
         seen[status] += 1
-        if status >= 500 or seconds > HANG_S:
+        if status >= 500 or seconds > (HANG_S if status else CLOSED_S):
             faults.append((status, seconds, request))
 
     # Whoever stops in the middle is waited for as long: a second, so that thousands may be sent.
