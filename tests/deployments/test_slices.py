@@ -14,7 +14,7 @@ from tests.flows.workplace import PLATFORM_MARKS, Workplace
 
 pytestmark = [*PLATFORM_MARKS, pytest.mark.slow]
 
-SLICED = {"score_on": "workers", "slice_rows": 200, "slice_poll_s": 0.5}
+SLICED = {"slice_rows": 200, "slice_poll_s": 0.5}
 """Slices of four shards of 50 rows."""
 
 
