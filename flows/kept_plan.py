@@ -23,6 +23,7 @@ def keep_plan(plan: JobPlan, job: BatchJob, model: ModelVersion) -> None:
         input_uri=plan.dataset.uri,
         input_root=plan.dataset.store.uri,
         cut=plan.claim.cut,
+        replaced=plan.fingerprint.replaced,
     )
     files = plan.dataset.input_files(plan.mapping.read_columns)
     schemas = plan.dataset.schema, plan.dataset.partition_schema
@@ -45,12 +46,12 @@ def restore_plan(
     store = open_store(head.input_root, admitted(head.input_uri, s3), inputs=True)
     dataset = Dataset(head.input_uri, store, (), kept.schema, kept.partition_schema)
     mapping = map_columns(job, model, dataset)
-    fingerprint = identify(job, model, dataset, mapping, kept.files)
+    fingerprint = identify(job, model, dataset, mapping, kept.files).replacing(head.replaced)
     if fingerprint.digest != head.fingerprint:
         raise PlanUnusable(_uri(output, head), "what it says has another fingerprint than the job")
     cut = head.cut
     shards = cut_shards(kept.files, shard_rows=cut.shard_rows, shard_bytes=cut.shard_bytes)
-    claim = Claim(cut, now, published=None, conditional_writes=True)
+    claim = Claim(fingerprint, cut, now, published=None, conditional_writes=True)
     return JobPlan(dataset, output, mapping, fingerprint, claim, shards, committed={})
 
 

@@ -150,5 +150,6 @@ def _planned(
         output, fingerprint, cut, replace=job.replace, now=now, lineage=lineage_of(job)
     )
     shards = plan(read, shard_rows=claim.cut.shard_rows, shard_bytes=claim.cut.shard_bytes)
+    fingerprint = claim.fingerprint
     committed = verify_parts(output, fingerprint, shards, threads=files.footer_threads)
     return JobPlan(dataset, output, mapping, fingerprint, claim, shards, committed)

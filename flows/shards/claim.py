@@ -50,6 +50,8 @@ class JobRecord(BaseModel):
 class Claim:
     """The right to write a job's parts to an output."""
 
+    fingerprint: Fingerprint
+    """The job's, with what it replaces."""
     cut: Cut
     """How to cut the dataset: the first run's choice."""
     started_at: datetime
@@ -85,7 +87,8 @@ def claim_output(
     5. Nothing, or this job unfinished: claimed.
 
     Two different jobs that claim at the same instant may both be refused, never both accepted
-    (on a store with conditional writes). Raises `OutputNotWritable` too. Safe to repeat.
+    (on a store with conditional writes). A job that replaces a published one has another
+    fingerprint from then on, which the claim tells. Raises `OutputNotWritable` too. Safe to repeat.
     """
     _check_apart(store.uri, fingerprint)
     wanted = JobRecord(fingerprint=fingerprint, cut=cut, started_at=now, lineage=dict(lineage))
@@ -110,14 +113,16 @@ def _claim_once(
     store: ObjectStore, wanted: JobRecord, conditional_writes: bool, *, replace: bool
 ) -> Claim | None:
     """Claim as `claim_output` says; None when something was published meanwhile."""
-    fingerprint = wanted.fingerprint
     objects = {info.key: info for info in store.list()}
     _check_foreign(store.uri, objects)
     published = read_manifest(store)
     manifest = published[0] if published else None
+    fingerprint = wanted.fingerprint.over(manifest.components if manifest else None)
+    wanted = wanted.model_copy(update={"fingerprint": fingerprint})
     if manifest is not None and manifest.fingerprint == fingerprint.digest:
         if is_whole(manifest, objects):
-            return Claim(manifest.cut, manifest.started_at, manifest, conditional_writes)
+            begun = manifest.started_at
+            return Claim(fingerprint, manifest.cut, begun, manifest, conditional_writes)
         wanted = wanted.model_copy(update={"cut": manifest.cut})
     elif manifest is not None and not replace:
         changed = differences(manifest.components, fingerprint)
@@ -128,7 +133,7 @@ def _claim_once(
         return None
     if manifest is not None and manifest.fingerprint == fingerprint.digest:
         remove_damaged(store, manifest, objects)
-    return Claim(record.cut, record.started_at, None, conditional_writes)
+    return Claim(fingerprint, record.cut, record.started_at, None, conditional_writes)
 
 
 def _check_apart(uri: str, fingerprint: Fingerprint) -> None:

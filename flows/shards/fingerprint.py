@@ -61,6 +61,10 @@ class Fingerprint(BaseModel):
     """How columns become tensors, and what is accepted: JSON values only."""
     output_schema: tuple[tuple[str, str], ...]
     """Name and type of each column of the parts, in order."""
+    replaced: str = ""
+    """Digest of the published job that this one replaces; empty for none. It changes no row, but
+    the names of the objects: none is ever written again under a name that somebody may still be
+    removing as replaced."""
 
     @cached_property
     def inputs_digest(self) -> str:
@@ -70,8 +74,21 @@ class Fingerprint(BaseModel):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything above, in hex; the same in any process."""
-        components = self.model_dump(exclude={"inputs"})
+        # What is replaced counts only where something is.
+        components = self.model_dump(exclude={"inputs"}, exclude_defaults=True)
         return _sha256({**components, "inputs": self.inputs_digest})
+
+    def over(self, published: "Fingerprint | None") -> "Fingerprint":
+        """Return the fingerprint of this job where `published` is, its own output or another's."""
+        if published is None:
+            return self.replacing("")
+        own = self.replacing(published.replaced)
+        return own if own.digest == published.digest else self.replacing(published.digest)
+
+    def replacing(self, digest: str) -> "Fingerprint":
+        """Return the fingerprint of the same job with what it replaces."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_construct(**fields | {"replaced": digest})
 
     @property
     def short(self) -> str:

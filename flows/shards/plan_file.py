@@ -50,6 +50,8 @@ class PlanHead(BaseModel):
     """Below which the files' keys lie."""
     cut: Cut
     """How the dataset is cut."""
+    replaced: str = ""
+    """Digest of the published job that this one replaces."""
 
 
 class PlanUnusable(OutputError):

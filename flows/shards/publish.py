@@ -148,9 +148,9 @@ def finish_publication(store: ObjectStore, manifest: Manifest) -> None:
     marker is finished so. Only names that Nightshift writes are removed, and nothing while another
     job works towards replacing this output, nor once it has: nothing is done then.
 
-    No store removes an object on a condition. So when this job is replaced in the middle of the
-    removal, and the replaced one is asked for again before it goes on, one object of that one's
-    output may be missing: its next run finds out, and makes it again.
+    No store removes an object on a condition. A run that sleeps before a removal, and wakes when
+    the replaced job was asked for again and published, does no harm: that job's objects have other
+    names then (see `Fingerprint.replaced`).
     """
     # In this order: a job puts its record before its parts, and takes it away after its manifest.
     # So what was listed of another job's shows in one of the two looks that follow.

@@ -88,6 +88,14 @@ Not before its claim: it would begin when it wakes up, and replace the third one
 """
 
 
+REPLACED = [
+    "after:replace:manifest",
+    *(point for point in REPLACING if "success" in point or point.startswith("before:list:job")),
+    *(point for point in REPLACING if point.startswith("before:delete")),
+]
+"""Where such a job stops, its manifest published, while the one that it replaced comes back."""
+
+
 @pytest.fixture
 def order(place: Place, tmp_path: Path) -> Order:
     """A job with its input, and nothing done."""
@@ -187,6 +195,21 @@ def test_asleep_while_replacing(orders: list[Order], chaos: Chaos) -> None:
         assert scorer.score(one).end == "published"
         sleeper = stopped_at(replace(one, version=2, replace=True), point)
         assert scorer.score(replace(one, version=3, replace=True)).end == "published"
+        ends[wakes_in_vain(sleeper, one.place).end] += 1
+    assert set(ends) <= {"published", "JobSuperseded"}, ends
+    chaos.tell(f"{len(points)} of {len(points)} changed nothing: {dict(ends)}")
+
+
+def test_asleep_while_the_replaced_job_comes_back(orders: list[Order], chaos: Chaos) -> None:
+    """Its objects are on the sleeper's list of what to remove: it must not find them again."""
+    chance = chaos.random()
+    points = in_turn(REPLACED, chaos.count(100, sample=2), chance)
+    ends: Counter[str] = Counter()
+    for number, point in enumerate(points):
+        one = fresh(chance.choice(orders), number)
+        assert scorer.score(one).end == "published"
+        sleeper = stopped_at(replace(one, version=2, replace=True), point)
+        assert scorer.score(replace(one, replace=True)).end == "published"
         ends[wakes_in_vain(sleeper, one.place).end] += 1
     assert set(ends) <= {"published", "JobSuperseded"}, ends
     chaos.tell(f"{len(points)} of {len(points)} changed nothing: {dict(ends)}")

@@ -85,8 +85,8 @@ class Job:
         )
 
     def claim(self, *, replace: bool = False) -> Claim:
-        """Claim the output."""
-        return claim_output(
+        """Claim the output; the job has the claim's fingerprint from then on."""
+        claim = claim_output(
             self.output,
             self.fingerprint,
             self.cut,
@@ -94,6 +94,8 @@ class Job:
             now=NOW,
             lineage={"asked_by": "test"},
         )
+        self.fingerprint = claim.fingerprint
+        return claim
 
     def shards(self, claim: Claim) -> tuple[Shard, ...]:
         """Plan as the claim says."""

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flows.shards.fingerprint import Fingerprint, ModelIdentity, differences, fingerprint_of
@@ -153,3 +153,17 @@ def test_any_two_changes_differ() -> None:
     ]
     for one, other in itertools.combinations(jobs, 2):
         assert one.digest != other.digest
+
+
+@given(fingerprints, fingerprints)
+def test_a_job_over_another_has_names_of_its_own(one: Fingerprint, other: Fingerprint) -> None:
+    """Over its own output a job is what it was; back over another's it never is."""
+    assume(one != other)
+    assert one.over(None) == one
+    assert one.over(one) == one
+    second = other.over(one)
+    assert (second.replaced, second.over(second)) == (one.digest, second)
+    back = one.over(second)
+    seen = {each.short for each in (one, other, second, back, other.over(back))}
+    assert len(seen) == 5
+    assert one.over(back) == back
