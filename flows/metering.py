@@ -1,6 +1,7 @@
 """Measure what a run does to score, in this process as in the servers."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,14 +60,27 @@ class Meter:
             shards=min(settings.shards_in_flight * processes, len(own)),
             answers=settings.microbatches_in_flight,
         )
-        stages = stage_times(progress.stages, served, places)
+        stages = stage_times(progress.stages, served, places, worked=progress.worked)
         rows = sum(part.rows_in for part in own)
         foreign = served.requests - _asked(self.health, pool.health()) if served else 0
         return Work(
             stages=stages,
-            bound=find_bound(stages, rows=rows, scoring_s=progress.seconds()["score"]),
+            bound=find_bound(
+                stages,
+                rows=rows,
+                scoring_s=progress.seconds()["score"],
+                cores=_own_cores(),
+                served_others=foreign > 0,
+            ),
             foreign_requests=max(foreign, 0),
         )
+
+
+def _own_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _asked(before: PoolHealth, now: PoolHealth) -> int:

@@ -164,7 +164,7 @@ class MicrobatchReader:
         self._batches.close()
 
     def _read(self) -> pa.RecordBatch | None:
-        with self._watch.stage("read"):
+        with self._watch.work("read"):
             return next(self._batches, None)
 
     def _gather(self, allocate: Allocate) -> tuple[Group, ...]:
@@ -179,7 +179,7 @@ class MicrobatchReader:
             if full and gathering.rows:
                 break
             self._waiting = None
-            with self._watch.stage("encode"):
+            with self._watch.work("encode"):
                 gathering.add(batch)
         if not gathering.rows:
             return ()
@@ -191,7 +191,7 @@ class MicrobatchReader:
         batch = self._read()
         if batch is None:
             return ()
-        with self._watch.stage("encode"):
+        with self._watch.work("encode"):
             return tuple(
                 self._group(batch, rows, allocate) for rows in split_by_length(batch, self._mapping)
             )

@@ -68,6 +68,7 @@ class JobProgress:
         self._quarantined = 0
         self._shards = 0
         self._spent: Counter[str] = Counter()
+        self._worked: Counter[str] = Counter()
         self.health: Callable[[], PoolHealth] | None = None
         """Tells of the pool, once there is one."""
         self.entered: Callable[[], None] | None = None
@@ -127,14 +128,23 @@ class JobProgress:
         self._running.pop(shard, None)
         self._shards += 1
 
-    def spent(self, stages: Mapping[str, float]) -> None:
-        """Count the seconds of each stage that a shard took."""
+    def spent(self, stages: Mapping[str, float], worked: Mapping[str, float] | None = None) -> None:
+        """Count the seconds of each stage that a shard took.
+
+        `worked` are processor seconds; those of another machine's cores are not counted.
+        """
         self._spent.update(stages)
+        self._worked.update(worked or {})
 
     @property
     def stages(self) -> Mapping[str, float]:
         """Seconds of each stage, over the shards that this run scored."""
         return dict(self._spent)
+
+    @property
+    def worked(self) -> Mapping[str, float]:
+        """Processor seconds of each stage that is work of this process's threads."""
+        return dict(self._worked)
 
     def snapshot(self) -> Snapshot:
         """Return where the job is now."""

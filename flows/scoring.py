@@ -87,7 +87,7 @@ class _Attempt:
             for buffer in tuple(self._leased):
                 await self._release(buffer)
         self._job.progress.committed(self._shard.index)
-        self._job.progress.spent(self._watch.seconds())
+        self._job.progress.spent(self._watch.seconds(), self._watch.processor_seconds())
         return done
 
     async def _feed(self, stages: asyncio.TaskGroup) -> None:
@@ -146,7 +146,7 @@ class _Attempt:
             )
 
     def _append(self, writer: PartWriter, scored: ScoredBatch) -> None:
-        with self._watch.stage("write"):
+        with self._watch.work("write"):
             writer.write(scored.columns)
             self._profiles.add(scored.columns)
 
@@ -154,7 +154,7 @@ class _Attempt:
         """Publish the quarantined rows, then the part that names them."""
         job, shard = self._job, self._shard
         key = part_key(shard.index, job.fingerprint.digest)
-        with self._watch.stage("commit"):
+        with self._watch.work("commit"):
             quarantine = self._write_quarantine(quarantine_key(key, self._write_id))
         provenance = Provenance.of(
             shard,
@@ -172,9 +172,9 @@ class _Attempt:
             outputs=self._profiles.to_json(),
             timings=self._watch.seconds(),
         )
-        with self._watch.stage("write"):
+        with self._watch.work("write"):
             path = writer.finish(provenance.to_metadata())
-        with self._watch.stage("commit"):
+        with self._watch.work("commit"):
             return commit_attempt(job.output, job.fingerprint, key, path, self._write_id)
 
     def _write_quarantine(self, key: str) -> QuarantineFile | None:

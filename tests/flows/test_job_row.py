@@ -21,7 +21,7 @@ from tests.contracts.test_store import FIRST, FLIGHTS
 NOTHING = Work(stages=(), bound=None, foreign_requests=0)
 WORK = Work(
     stages=(StageTime("compute", 1.5, 1),),
-    bound=Bound("compute", 0.9, 10.0, ()),
+    bound=Bound("compute", 0.9, None, ()),
     foreign_requests=0,
 )
 

@@ -77,3 +77,8 @@ async def test_a_run_is_measured(triton: LocalTriton, tmp_path: Path) -> None:
     assert work.bound is not None
     assert work.bound.name == "compute"
     assert work.bound.share <= 1.0
+    assert work.bound.ceiling is None, "others asked as well"
+    worked = {stage.name: stage.processor_s for stage in work.stages}
+    threads = {"read", "encode", "write", "commit"}
+    assert {name for name, seconds in worked.items() if seconds > 0} == threads
+    assert all(worked[name] <= busy[name] + 0.001 for name in threads)

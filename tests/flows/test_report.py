@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from flows.bottleneck import Bound, StageTime
+from flows.bottleneck import Bound, Ceiling, StageTime
 from flows.profile import BytesProfile, NumberProfile, Profile
 from flows.report import render_report
 from flows.report_data import (
@@ -37,7 +37,7 @@ REPORT = JobReport(
     wall_s=14.0,
     scoring_s=2.0,
     stages=(StageTime("read", 0.5, 2), StageTime("queue", 1.0, 8), StageTime("compute", 1.5, 1)),
-    bound=Bound("compute", 0.75, 400.0, (("compute", 0.75),)),
+    bound=Bound("compute", 0.75, Ceiling(400.0, 0.75, None), (("compute", 0.75),)),
     columns={"features": ("dep_delay", "hour")},
     outputs={"delay": NumberProfile.of(np.arange(990) / 7)},
     reasons=(
@@ -106,7 +106,7 @@ def test_the_page_tells_counts_rate_time_output_quarantine_lineage() -> None:
         "14.0 s | wall time, 2.0 s of it scoring",
         "5 | shards: 3 scored, 2 adopted",
         "= 1,000 rows in, every one accounted for",
-        "Bounded by compute: 75 % of the 400 rows/s that compute alone could give; more instances",
+        "Bounded by compute, busy 75 % of the time; its instances, if never idle, would give",
         "read | 12 % of 2 | queue | 6 % of 8 | compute | 75 % of 1",
         "delay | 990 values",
         "null in dep_delay | 7 rows · 70.0 % of them · stage encode",
@@ -135,7 +135,7 @@ def test_nothing_from_the_job_is_taken_for_markup() -> None:
         reasons=(QuarantineReason(evil, evil, 10, (ExampleRow(evil, 1, evil, {evil: evil}),)),),
         files=(FileLineage(evil, evil, 1, 1),),
         stages=(StageTime(evil, 1.0, 1),),
-        bound=Bound(evil, 0.5, 1.0, ((evil, 0.5), (evil, 0.0))),
+        bound=Bound(evil, 0.5, None, ((evil, 0.5), (evil, 0.0))),
         fingerprint=evil,
         versions={evil: evil, "nightshift": evil},
         notes=(evil,),
@@ -167,7 +167,7 @@ def test_what_bounds_the_run_stands_out() -> None:
     page = render_report(REPORT)
     assert page.count("row strong") == 1
     assert '<i style="width:75.00%">' in page, "a full bar is all of the time"
-    reading = Bound("reading", 0.8, 9.0, (("read", 0.5), ("queue", 0.3)))
+    reading = Bound("reading", 0.8, Ceiling(9.0, 0.3, 2), (("read", 0.5), ("queue", 0.3)))
     assert render_report(replace(REPORT, bound=reading)).count("row strong") == 2
     unclear = render_report(replace(REPORT, bound=replace(reading, share=0.4)))
     assert "Bounded by no stage: reading, the busiest," in unclear

@@ -1,5 +1,6 @@
 """Check how long the stages of a shard are busy."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,28 @@ def test_stages_add_up() -> None:
     assert watch.seconds() == {"read": 1.25, "write": 2.5}
 
 
+def test_work_of_a_thread_has_processor_time_too() -> None:
+    """What it waits for is no work; a stage that is only waited for has none."""
+    times, worked = clock_of(0.0, 4.0, 5.0, 6.0, 7.0, 9.0), clock_of(1.0, 2.5, 2.5, 2.75)
+    watch = Stopwatch(lambda: next(times), lambda: next(worked))
+    for _ in range(2):
+        with watch.work("read"):
+            pass
+    with watch.stage("infer"):
+        pass
+    assert watch.seconds() == {"read": 5.0, "infer": 2.0}
+    assert watch.processor_seconds() == {"read": 1.75}
+
+
+def test_a_thread_that_sleeps_takes_no_processor_time() -> None:
+    """By the thread's own clock, whatever other threads do."""
+    watch = Stopwatch()
+    with watch.work("read"):
+        time.sleep(0.2)
+    assert watch.seconds()["read"] >= 0.2
+    assert watch.processor_seconds()["read"] < 0.1
+
+
 def test_overlapping_requests_count_each() -> None:
     """One of three seconds inside one of five: eight seconds of waiting."""
     times = clock_of(0.0, 1.0, 4.0, 5.0)
@@ -36,9 +59,10 @@ def test_a_stage_that_fails_was_busy_too() -> None:
     """The error goes through."""
     times = clock_of(0.0, 2.0)
     watch = Stopwatch(lambda: next(times))
-    with pytest.raises(ValueError, match="gone"), watch.stage("read"):
+    with pytest.raises(ValueError, match="gone"), watch.work("read"):
         raise ValueError("gone")
     assert watch.seconds() == {"read": 2.0}
+    assert set(watch.processor_seconds()) == {"read"}
 
 
 def test_a_stage_that_is_not_left_is_not_told() -> None:
