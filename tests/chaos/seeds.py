@@ -33,9 +33,13 @@ class Chaos:
         """Say how often to do what the long form does `long` times; at least once."""
         return sample if self.scale is None else max(1, round(long * self.scale))
 
-    def random(self) -> random.Random:
-        """Return the test's own chance: the same for the same seed, whatever else is run."""
-        return random.Random(f"{self.seed}:{self.node.name}")
+    def random(self, *numbers: int) -> random.Random:
+        """Return the test's own chance: the same for the same seed, whatever else is run.
+
+        `numbers` name a step of the test, which draws the same however much the steps before it
+        drew: that may depend on the machine.
+        """
+        return random.Random(":".join(map(str, (self.seed, self.node.name, *numbers))))
 
     def tell(self, figures: str) -> None:
         """Have the summary of the long form print what was seen."""

@@ -72,3 +72,6 @@ def test_counts_and_chance(request: pytest.FixtureRequest) -> None:
     assert sample.count(200, sample=4) == 4
     assert long.random().random() == sample.random().random()
     assert long.random().random() != Chaos(8, None, request.node).random().random()
+    steps = [long.random(*numbers).random() for numbers in ((), (1,), (2,), (1, 2), (12,))]
+    assert len(set(steps)) == len(steps)
+    assert long.random(1, 2).random() == sample.random(1, 2).random()

@@ -3,14 +3,22 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tests.chaos.checker import Verdict, inspect
 from tests.chaos.jobs.runner import RunningJob
 from tests.chaos.jobs.site import IN_FLIGHT, SHARD_ROWS, FailPoint, Site
-from tests.chaos.jobs.witness import Noted, owned_by, rows_of, shards_of
+from tests.chaos.jobs.witness import (
+    Noted,
+    asked_twice,
+    of_jobs,
+    owned_by,
+    rows_of,
+    settle,
+    shards_of,
+)
 
 POINTS = [
     f"{when}:{what}"
@@ -44,8 +52,9 @@ class Strike:
     """How long a server is away before it is started again."""
 
 
-def choose(chance: random.Random, victim: str, *, shards: int) -> Strike:
-    """Draw when to kill `victim`: half of the jobs' processes at fail-points."""
+def choose(chance: random.Random, victims: Sequence[str], *, shards: int) -> Strike:
+    """Draw whom to kill and when: half of the jobs' processes at fail-points."""
+    victim = chance.choice(victims)
     point = None
     if victim == "job" and chance.random() < 0.5:
         name = chance.choice(POINTS)
@@ -98,45 +107,53 @@ class Toll:
 class Siege:
     """One job, run again until it has published, while something is killed each time."""
 
-    def __init__(self, site: Site, output: str, *, chance: random.Random) -> None:
+    def __init__(self, site: Site, output: str, *, chance: Callable[[int], random.Random]) -> None:
+        """`chance` gives each run of the job its own, so that timing moves none of its draws."""
         self._site = site
         self._job = site.job(output)
         self._output = output
         self._chance = chance
+        self._runs = 0
         self._start = site.witness.mark()
         self._marks: list[int] = []
         """Where the witness's journal ended at each kill."""
         self._pids: list[int] = []
         self.toll = Toll()
 
-    def run(self, victims: Sequence[str]) -> None:
-        """Kill one of `victims` in each run of the job, until it publishes."""
-        waiting = iter(victims)
-        while not self._run_once(next(waiting, None)):
+    def run(self, strikes: int) -> None:
+        """Kill something in each of the first runs of the job, until it publishes."""
+        while not self._run_once(strike=self._runs < strikes):
             pass
         self._check_output()
         self._check_leftovers()
         self._count_again()
         self.toll.jobs = 1
 
-    def _run_once(self, victim: str | None) -> bool:
+    def _run_once(self, *, strike: bool) -> bool:
         """Run the job's process to its end; whether it has published."""
-        site = self._site
-        shards = sum(site.expected.files.values()) // SHARD_ROWS
-        strike = choose(self._chance, victim, shards=shards) if victim else None
-        hits = self.toll.kills.total()
-        with site.started(self._job, strike.point if strike else None) as process:
+        site, chosen = self._site, self._choose() if strike else None
+        self._runs += 1
+        settle(site.triton.http_url)
+        start, hits = site.witness.mark(), self.toll.kills.total()
+        with site.started(self._job, chosen.point if chosen else None) as process:
             self._pids.append(process.pid)
-            if strike is not None:
-                self._strike(strike, process)
+            if chosen is not None:
+                self._strike(chosen, process)
             status = process.wait()
+        hit = self.toll.kills.total() > hits
+        undisturbed = self._noted(start, self._marks[-1] if hit else site.witness.mark())
+        assert asked_twice(undisturbed) == [], "rows asked for twice although nothing was killed"
         verdict = inspect(site.read(self._output), site.expected)
         assert verdict.is_clean, verdict
         if status == 0:
             return True
-        hit = self.toll.kills.total() > hits
         assert hit, f"not published, though nothing was killed: see {site.runner.log}"
         return False
+
+    def _choose(self) -> Strike:
+        site = self._site
+        shards = sum(site.expected.files.values()) // SHARD_ROWS
+        return choose(self._chance(self._runs), site.victims, shards=shards)
 
     def _strike(self, strike: Strike, process: RunningJob) -> None:
         """Kill, and count it if the victim was at work."""
@@ -183,16 +200,20 @@ class Siege:
 
     def _count_again(self) -> None:
         """Compare what was inferred with what had been, kill by kill."""
-        noted = self._site.witness.noted
-        rows = rows_of(noted(self._start))
+        rows = rows_of(self._noted(self._start, self._site.witness.mark()))
         self.toll.rows_again = rows - self._site.expected.scored.num_rows
         spans = [*self._marks, self._site.witness.mark()]
         for mark, stop in pairwise(spans):
-            again = self._shards(noted(self._start, mark)) & self._shards(noted(mark, stop))
+            before, after = self._noted(self._start, mark), self._noted(mark, stop)
+            again = self._shards(before) & self._shards(after)
             self.toll.most_shards_again = max(self.toll.most_shards_again, len(again))
         assert self.toll.most_shards_again <= IN_FLIGHT
         kills = self.toll.kills.total()
         assert self.toll.rows_again <= kills * IN_FLIGHT * SHARD_ROWS
+
+    def _noted(self, start: int, stop: int) -> list[Noted]:
+        """Return what the jobs asked between two marks."""
+        return of_jobs(self._site.witness.noted(start, stop))
 
     def _shards(self, requests: Sequence[Noted]) -> set[int]:
         return shards_of(requests, shard_rows=SHARD_ROWS)

@@ -1,5 +1,7 @@
 """Kill jobs' processes, Triton and the S3 server again and again: every row is there once."""
 
+from functools import partial
+
 import pytest
 
 from tests.chaos.jobs.killing import Siege, Toll
@@ -12,15 +14,12 @@ pytestmark = [*PLATFORM_MARKS, pytest.mark.chaos]
 
 def besiege(site: Site, chaos: Chaos, kills: int) -> Toll:
     """Run jobs under fire until so many kills have hit."""
-    chance = chaos.random()
     total = Toll()
     while total.kills.total() < kills:
         left = kills - total.kills.total()
-        victims = [
-            chance.choice(("job", "job", *site.victims)) for _ in range(chance.randint(2, 6))
-        ]
+        chance = partial(chaos.random, total.jobs)
         siege = Siege(site, f"scores-{total.jobs}", chance=chance)
-        siege.run(victims[:left])
+        siege.run(min(left, chance().randint(2, 6)))
         total.add(siege.toll)
     return total
 

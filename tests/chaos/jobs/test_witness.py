@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.chaos.jobs.witness import Noted, Witness
+from tests.chaos.jobs.witness import Noted, Witness, asked_twice, of_jobs
 
 
 def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
@@ -22,3 +22,10 @@ def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
         [second],
         [first, second],
     )
+
+
+def test_what_was_asked_twice_is_found() -> None:
+    """By its first row; requests that only wait for their turn are of no job."""
+    requests = [Noted(1.0, 77, first, 50, "-") for first in (0, 50, -1, 100, 50, -1, 0, 150)]
+    assert asked_twice(of_jobs(requests)) == [0, 50]
+    assert asked_twice(requests[:2]) == []

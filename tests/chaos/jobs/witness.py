@@ -2,6 +2,8 @@
 
 import json
 import os
+import urllib.request
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ MODEL = "witness"
 MODELS = Path(__file__).parent / "models"
 _LONGER_THAN_A_LINE = 1000
 """Bytes."""
+_NO_ROW = -1
+"""Number of a row that is in no dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,27 @@ def _noted(line: str) -> Noted:
 def shards_of(requests: Iterable[Noted], *, shard_rows: int) -> set[int]:
     """Return the shards that requests were for, where ids count through shards of one size."""
     return {request.first // shard_rows for request in requests}
+
+
+def asked_twice(requests: Iterable[Noted]) -> list[int]:
+    """Return the first rows of microbatches that were asked for more than once."""
+    times = Counter(request.first for request in requests)
+    return sorted(first for first, count in times.items() if count > 1)
+
+
+def settle(http_url: str) -> None:
+    """Return when a server has done all that it was asked before, by clients that are dead too.
+
+    The model has one instance and takes requests in turn. This one's row has the number -1.
+    """
+    x = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [_NO_ROW, 0]}
+    body = json.dumps({"inputs": [x]}).encode()
+    urllib.request.urlopen(f"{http_url}/v2/models/{MODEL}/infer", body, timeout=60).close()
+
+
+def of_jobs(requests: Iterable[Noted]) -> list[Noted]:
+    """Leave out the requests of `settle`."""
+    return [request for request in requests if request.first != _NO_ROW]
 
 
 def rows_of(requests: Sequence[Noted]) -> int:
