@@ -5,8 +5,9 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -82,14 +83,39 @@ def fingerprint_of(site: Site, output: str) -> str:
     return next((name["fingerprint"] for name in names if name), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One kill: of whom and when."""
+
+    victim: str
+    """`run`, `worker` or `stopped worker`."""
+    delay_s: float
+    """The moment, after the first request since the last kill."""
+    place: int
+    """Which of the two workers."""
+    pick: float
+    """Which of the runs, sorted by name: from 0 to 1."""
+
+
+def choose(chance: random.Random) -> Strike:
+    """Draw whom to kill and when."""
+    return Strike(
+        chance.choice(["run", "run", "worker", "stopped worker"]),
+        chance.uniform(0.0, 3.0),
+        chance.randrange(2),
+        chance.random(),
+    )
+
+
 class Siege:
     """Kills while a job runs; each when the model was asked something since the last."""
 
-    def __init__(self, site: Site, shift: Shift, chance: random.Random, kills: int) -> None:
+    def __init__(
+        self, site: Site, shift: Shift, chance: Callable[[int], random.Random], kills: int
+    ) -> None:
         self._site = site
         self._shift = shift
-        self._chance = chance
-        self._left = kills
+        self._waiting = [choose(chance(kill)) for kill in reversed(range(kills))]
         self._mark = site.witness.mark()
         self._at_s = 0.0
         self.kills: Counter[str] = Counter()
@@ -97,31 +123,31 @@ class Siege:
 
     def __call__(self) -> None:
         """Look whether it is time, and kill."""
-        if not self._left or self._site.witness.mark() == self._mark:
+        if not self._waiting or self._site.witness.mark() == self._mark:
             return
+        strike = self._waiting[-1]
         if not self._at_s:
-            self._at_s = time.monotonic() + self._chance.uniform(0.0, 3.0)
+            self._at_s = time.monotonic() + strike.delay_s
         if time.monotonic() < self._at_s:
             return
-        victim = self._chance.choice(["run", "run", "worker", "stopped worker"])
-        hit = self._kill_run() if victim == "run" else self._kill_worker(victim)
+        hit = self._kill_run(strike) if strike.victim == "run" else self._kill_worker(strike)
         if hit:
-            self.kills[victim] += 1
-            self._left -= 1
+            self.kills[strike.victim] += 1
+            self._waiting.pop()
         self._mark, self._at_s = self._site.witness.mark(), 0.0
 
-    def _kill_run(self) -> bool:
+    def _kill_run(self, strike: Strike) -> bool:
         running = [run for run in self._running() if run.state_name == "Running"]
-        if not running or not kill_run(self._chance.choice(running)):
+        running.sort(key=lambda run: run.name)
+        if not running or not kill_run(running[int(strike.pick * len(running))]):
             return False
         self.runs_killed += 1
         return True
 
-    def _kill_worker(self, victim: str) -> bool:
+    def _kill_worker(self, strike: Strike) -> bool:
         self.runs_killed += min(len(self._running()), SLOTS)
-        self._shift.replace(
-            self._chance.randrange(2), victim.split()[0].replace("worker", "killed")
-        )
+        how = "killed" if strike.victim == "worker" else "stopped"
+        self._shift.replace(strike.place, how)
         return True
 
     def _running(self) -> list[FlowRun]:
@@ -136,7 +162,7 @@ class Siege:
 def test_workers_and_their_runs_are_killed(site: Site, shift: Shift, chaos: Chaos) -> None:
     """SIGKILL of slices' runs and of workers, workers stopped and started: nothing shows."""
     mark = site.witness.mark()
-    siege = Siege(site, shift, chaos.random(), chaos.count(12, sample=2))
+    siege = Siege(site, shift, chaos.random, chaos.count(12, sample=2))
     run = awaited(submit(site.job("scores"), **SPREAD), within_s=580, meanwhile=siege)
     assert run.state_name == "Completed", run.state
     verdict = inspect(site.read("scores"), site.expected)
