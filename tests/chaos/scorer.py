@@ -6,19 +6,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from flows.shards.attempt import commit_attempt
 from flows.shards.commit import Adopted, Committed, part_key
 from flows.shards.errors import ShardError
 from flows.shards.types import Shard
-from tests.chaos.checker import Expected
+from tests.chaos.oracle import FILES
 from tests.chaos.places import Place
 from tests.faults.failpoints import FailPoint, FailPointStore
 from tests.flows.shards.jobs import Job, dataset_at, write_lake
 
-FILES = {"month=1/a.parquet": 120, "month=2/a.parquet": 90}
-"""Rows of each file; shards of 100, 20 and 90 rows, a tenth of which go to the quarantine."""
 SHARDS = 3
 
 
@@ -59,25 +55,6 @@ class Outcome:
 def prepare(folder: Path) -> None:
     """Write the dataset of an order."""
     write_lake(folder / "lake", FILES)
-
-
-def expected() -> Expected:
-    """Say what any version of the job must give."""
-    rows = range(sum(FILES.values()))
-    good = [row for row in rows if row % 10]
-    bad = [row for row in rows if row % 10 == 0]
-    return Expected(
-        scored=pa.table({"id": good, "score": [float(row) for row in good]}),
-        quarantined=pa.table(
-            {
-                "id": bad,
-                "delay": pa.array([None] * len(bad), pa.float64()),
-                "tail": [f"N{row}" for row in bad],
-                "month": [1 if row < FILES["month=1/a.parquet"] else 2 for row in bad],
-            }
-        ),
-        files=FILES,
-    )
 
 
 def score(order: Order) -> Outcome:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos import scorer
 from tests.chaos.checker import inspect
+from tests.chaos.oracle import expected
 from tests.chaos.places import Place
 from tests.chaos.scorer import SHARDS, Order, Outcome
 from tests.chaos.seeds import Chaos
@@ -49,7 +50,7 @@ def server(place: Place) -> str:
 
 def check_published(place: Place, *, late: bool = False) -> None:
     """Every row is there once; what late requests leave behind is nothing that a reader takes."""
-    verdict = inspect(place.objects(), scorer.expected())
+    verdict = inspect(place.objects(), expected())
     assert (verdict.state, verdict.is_clean) == ("published", True), verdict
     assert [key for key in verdict.leftovers if not (late and key.startswith("_"))] == []
 
@@ -137,7 +138,7 @@ def test_a_storm_on_the_way_to_the_store(order: Order, server: str, chaos: Chaos
             for _ in range(STORM_RUNS):
                 proxy.add(*storm(chance, one.place.output))
                 ends[scorer.score(through).end] += 1
-                assert inspect(one.place.objects(), scorer.expected()).is_clean
+                assert inspect(one.place.objects(), expected()).is_clean
             assert scorer.score(one).end == "published"
             proxy.settle()
             check_published(one.place, late=True)

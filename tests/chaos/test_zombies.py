@@ -17,6 +17,7 @@ from tests.chaos import scorer
 from tests.chaos.checker import inspect
 from tests.chaos.forks import FORKS
 from tests.chaos.objects import Found
+from tests.chaos.oracle import expected
 from tests.chaos.places import Place
 from tests.chaos.scorer import SHARDS, Order, Outcome
 from tests.chaos.seeds import Chaos
@@ -138,7 +139,7 @@ def wakes_in_vain(sleeper: Sleeper, place: Place) -> Outcome:
     before = place.objects()
     outcome = sleeper.wake()
     assert place.objects() == before
-    verdict = inspect(before, scorer.expected())
+    verdict = inspect(before, expected())
     assert (verdict.state, verdict.is_clean, verdict.leftovers) == ("published", True, ()), verdict
     return outcome
 
