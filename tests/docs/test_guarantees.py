@@ -50,3 +50,11 @@ def test_every_module_of_the_page_exists() -> None:
     paths = set(re.findall(r"`((?:flows|inference|tests)/[\w/]+\.py)`", PAGE.read_text()))
     assert len(paths) > 5
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def test_every_promise_has_a_row_of_what_was_seen() -> None:
+    """And nothing was seen of a promise that is not made."""
+    made, told = PAGE.read_text().split("## What was seen")
+    promised = re.findall(r"^\| (\d+) \|", made, re.MULTILINE)
+    assert promised == [str(number) for number in range(1, len(promised) + 1)]
+    assert set(re.findall(r"^\| (\d+) \|", told, re.MULTILINE)) == set(promised)
