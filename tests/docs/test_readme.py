@@ -131,6 +131,7 @@ class Reader:
         self._running = running
         self._exported: dict[str, str] = {}
         self._api = _API
+        self._terminal = ""
         self.printed = ""
         """What the last block printed."""
 
@@ -152,13 +153,22 @@ class Reader:
                 command = f"{block.text} --port {port}"
                 self._running.enter_context(Servers(command, folder, environment))
             case ["run with the API"]:
-                ended = run(f"set -e\n{block.text.replace(_API, self._api)}", folder, environment)
-                assert ended.returncode == 0, ended.stdout
-                self.printed = ended.stdout
+                self.printed = self._with_the_api(block.text)
+            case ["run with the API", script]:
+                (folder / script).write_text(block.text.replace(_API, self._api))
+                self.printed = self._with_the_api(f"python {script}")
             case ["run" | "run, fails"]:
                 self.printed = run_lines(block, folder, environment)
             case _:
                 raise AssertionError(f"nobody knows what to do with {block.mark}")
+
+    def _with_the_api(self, text: str) -> str:
+        """Run a block in the terminal that talks to the API; what it exports stays."""
+        text = text.replace(_API, self._api)
+        ended = run(f"set -e\n{self._terminal}{text}", self._folder, self._environment)
+        assert ended.returncode == 0, ended.stdout
+        self._terminal += "".join(re.findall(r"^export .*\n", text, re.MULTILINE))
+        return ended.stdout
 
 
 @pytest.mark.timeout(200)
