@@ -22,7 +22,8 @@ rate that it could have reached. A *ceiling* is told where a counter gives one:
 1. Threads that were on a core for much of their time: rows times cores by the processor seconds of
    the stage. That is its rate were the cores its own, each row taking as much of them as it did.
 2. Instances of the model: rows times instances by the seconds in which the servers say that they
-   computed. That is their rate were they never idle. Not told when others asked them as well.
+   computed. That is their rate at the pace that they had, on cores that they may share, were they
+   never idle. Not told when others asked them as well.
 3. Everything else, and slices on workers, whose cores nobody counts: none.
 
 Waiting in the queue bounds nothing: others are being computed meanwhile. Where a server does not
@@ -129,7 +130,7 @@ class Bound:
         if self.ceiling is None:
             return ""
         alone = (
-            "its instances, if never idle,"
+            "its instances, at this pace and never idle,"
             if self.ceiling.cores is None
             else f"alone on all cores ({self.ceiling.cores}) it"
         )

@@ -29,8 +29,9 @@ def test_a_job_is_told() -> None:
         "rate 300 rows/s",
         "time 2.0 s scoring, 3.0 s around it",
         "busy read 12 %, queue 6 %, compute 75 % of the time",
-        "bounded by compute, busy 75 % of the time; its instances, if never idle, would give 400 "
-        "rows/s, of which 75 % were reached; more instances of the model, or more servers may help",
+        "bounded by compute, busy 75 % of the time; its instances, at this pace and never idle, "
+        "would give 400 rows/s, of which 75 % were reached; more instances of the model, or more "
+        "servers may help",
         "scores s3://lake/scores/",
         "report s3://lake/scores//_report.html",
     ]

@@ -136,8 +136,9 @@ def test_it_is_told_with_its_parts() -> None:
         "help"
     )
     assert str(found(times(SPENT, replace(SERVED, busy_s=0.875)))) == (
-        "compute, busy 88 % of the time; its instances, if never idle, would give 1,143 rows/s, of "
-        "which 88 % were reached; more instances of the model, or more servers may help"
+        "compute, busy 88 % of the time; its instances, at this pace and never idle, would give "
+        "1,143 rows/s, of which 88 % were reached; more instances of the model, or more servers "
+        "may help"
     )
 
 

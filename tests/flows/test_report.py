@@ -106,7 +106,7 @@ def test_the_page_tells_counts_rate_time_output_quarantine_lineage() -> None:
         "14.0 s | wall time, 2.0 s of it scoring",
         "5 | shards: 3 scored, 2 adopted",
         "= 1,000 rows in, every one accounted for",
-        "Bounded by compute, busy 75 % of the time; its instances, if never idle, would give",
+        "Bounded by compute, busy 75 % of the time; its instances, at this pace and never",
         "read | 12 % of 2 | queue | 6 % of 8 | compute | 75 % of 1",
         "delay | 990 values",
         "null in dep_delay | 7 rows · 70.0 % of them · stage encode",
