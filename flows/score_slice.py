@@ -15,21 +15,21 @@ from prefect.logging import get_run_logger
 from pydantic import BaseModel
 
 from flows import resolution
-from flows.errors import JobUnfinished, SliceStopped
+from flows.errors import SliceStopped
 from flows.kept_plan import restore_plan
 from flows.progress import JobProgress
 from flows.runtime import Runtime, open_runtime
 from flows.scoring_here import beside_others, score_here, scoring_job
 from flows.shards.commit import Adopted, Committed
-from flows.shards.errors import StoreError, StoreUnavailable
+from flows.shards.errors import StoreError
 from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.plan_file import read_plan
 from flows.shards.slice_objects import Lead, SliceRecord, record_key, write_record
+from flows.slice_ends import outcome_of, words_of
 from flows.slice_order import SliceOrder
 from flows.slice_settings import SliceSettings
 from flows.slices import as_ranges, from_ranges
 from flows.threads import in_thread
-from inference.errors import TransientError
 from inference.jobs import BatchJob
 
 
@@ -154,8 +154,7 @@ async def _told(
             raise SliceStopped(stopped) from None
         raise
     except BaseException as error:
-        again = isinstance(error, JobUnfinished | TransientError | StoreUnavailable)
-        await end("unfinished" if again else "failed", str(error) or type(error).__name__)
+        await end(outcome_of(error), words_of(error))
         raise
     await end("completed")
 
