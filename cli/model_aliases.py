@@ -46,13 +46,15 @@ def rollback(name: Name, alias: AliasName, why: Why = "", as_json: AsJson = Fals
     _tell_alias(moved, f"{moved} is version {moved.version} again", as_json=as_json)
 
 
-def unalias(name: Name, alias: AliasName, why: Why = "") -> None:
+def unalias(name: Name, alias: AliasName, why: Why = "", as_json: AsJson = False) -> None:
     """Take an alias away. Its history stays."""
+    from cli import model_views
     from cli.catalog import opened_registry
 
     with opened_registry(existing=True) as catalog:
         catalog.delete_alias(name, alias, by=person(), why=why)
-    typer.echo(f"{name}@{alias} is no more")
+    gone = f"{name}@{alias}"
+    typer.echo(model_views.gone_json(gone) if as_json else f"{gone} is no more")
 
 
 def protect(name: Name, alias: AliasName, why: Why = "", as_json: AsJson = False) -> None:

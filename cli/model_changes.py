@@ -79,11 +79,13 @@ def delete(
         typer.Argument(metavar="NAME[@VERSION]", help="A version, or a model with all."),
     ],
     why: Why = "",
+    as_json: AsJson = False,
 ) -> None:
     """Delete a version, or a model with all its versions.
 
     Refused while anything points to it. Its number is never given again, its history stays.
     """
+    from cli import model_views
     from cli.catalog import opened_registry
     from registry.domain import ModelRef
 
@@ -95,4 +97,4 @@ def delete(
             catalog.delete_model(what, by=person(), why=why)
         else:
             catalog.delete_version(ref.name, ref.version, by=person(), why=why)
-    typer.echo(f"{what} is no more")
+    typer.echo(model_views.gone_json(what) if as_json else f"{what} is no more")

@@ -37,6 +37,11 @@ def as_json(value: Model | ModelVersion | Alias | Approval) -> str:
     return _dump(asdict(value))
 
 
+def gone_json(what: str) -> str:
+    """Return what was deleted as JSON, by the name that it had."""
+    return _dump({"deleted": what})
+
+
 def models_json(found: Sequence[tuple[Model, tuple[Alias, ...]]]) -> str:
     """Return the models as a JSON array, each with its aliases."""
     return _dump([asdict(model) | {"aliases": _pointers(aliases)} for model, aliases in found])

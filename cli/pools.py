@@ -88,7 +88,7 @@ def describe(
 
 
 @app.command()
-def delete(pool: Pool, why: Why = "") -> None:
+def delete(pool: Pool, why: Why = "", as_json: AsJson = False) -> None:
     """Delete a pool without servers and versions to serve.
 
     Its history stays.
@@ -97,7 +97,7 @@ def delete(pool: Pool, why: Why = "") -> None:
 
     with opened_api() as api:
         api.delete(f"/v1/pools/{pool}", why=why)
-    typer.echo(f"pool {pool} is no more")
+    _tell({"deleted": pool}, f"pool {pool} is no more", as_json=as_json)
 
 
 @app.command()
@@ -125,13 +125,14 @@ def drain(pool: Pool, server: Server, why: Why = "", as_json: AsJson = False) ->
 
 
 @app.command()
-def remove(pool: Pool, server: Server, why: Why = "") -> None:
+def remove(pool: Pool, server: Server, why: Why = "", as_json: AsJson = False) -> None:
     """Take a server out of its pool."""
     from cli.api_client import opened_api
 
     with opened_api() as api:
         api.delete(f"/v1/pools/{pool}/servers/{server}", why=why)
-    typer.echo(f"{server} is no more in pool {pool}")
+    gone = {"pool": pool, "removed": server}
+    _tell(gone, f"{server} is no more in pool {pool}", as_json=as_json)
 
 
 @app.command()

@@ -56,7 +56,8 @@ def test_a_protected_alias_waits_for_an_approval(command: Command) -> None:
         assert "`nightshift models unprotect churn champion`" in stays.stderr
         free = command("models", "unprotect", "churn", "champion", "--json")
         assert json.loads(free.stdout)["protected"] == []
-        assert command("models", "unalias", "churn", "champion").exit_code == 0
+        gone = command("models", "unalias", "churn", "champion", "--json")
+        assert json.loads(gone.stdout) == {"deleted": "churn@champion"}
 
 
 @pytest.mark.parametrize("verb", ["rollback", "unalias", "protect", "unprotect"])

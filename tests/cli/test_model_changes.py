@@ -58,7 +58,8 @@ def test_what_nothing_needs_is_deleted(command: Command) -> None:
         assert [version.version for version in catalog.versions("churn").items] == [1]
         assert command("models", "delete", "churn").exit_code == 1
         catalog.delete_alias("churn", "champion")
-        assert command("models", "delete", "churn").stdout == "churn is no more\n"
+        gone = command("models", "delete", "churn", "--json").stdout
+        assert json.loads(gone) == {"deleted": "churn"}
         assert catalog.models().items == ()
 
 
