@@ -134,6 +134,8 @@ class Coordination:
             while send.run in self._dispatch.live:
                 try:
                     await self._runs.send(self._order(send))
+                    if send.run not in self._dispatch.live:  # withdrawn while it was handed out
+                        await self._runs.release(send.run, dead=False)
                     break
                 except AWAY as error:
                     self._log.warning("slice %d is not handed out yet: %s", send.number, error)

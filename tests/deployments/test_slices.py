@@ -58,4 +58,6 @@ def test_one_worker_with_one_slot_is_enough(
     assert run.state_name == "Completed", run.state
     assert workplace.scores() == expected
     slices = slice_runs(manifest(workplace, "scores")["fingerprint"])
-    assert {each.state_name for each in slices} == {"Cancelled"}
+    assert {each.name: each.state_name for each in slices} == {
+        f"slice {k} run {k}": "Cancelled" for k in range(4)
+    }
