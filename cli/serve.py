@@ -85,7 +85,9 @@ def _with_servers(settings: "Settings", local: "LocalSettings") -> "Iterator[Set
     if named or settings.tokens.environment != "development":
         yield settings
         return
-    with local_triton(local, models=()) as triton:
+    server = local_triton(local, models=())
+    typer.echo("starting Triton")
+    with server as triton:
         urls = {"triton_urls": (triton.grpc_url,)}
         yield replace(settings, inference=settings.inference.model_copy(update=urls))
 

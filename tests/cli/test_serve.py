@@ -20,9 +20,17 @@ from tests.conftest import ROOT
 
 
 @contextmanager
-def serving(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command in `folder` and give its first line; it is ended in any case."""
+def serving(
+    folder: Path, *words: str, triton_env: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command in `folder` and give its first line; it is ended in any case.
+
+    It is told of a server that is away, or else starts one from `triton_env`.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NIGHTSHIFT_TRITON_URLS": "127.0.0.1:9"}
+    if triton_env is not None:
+        del environment["NIGHTSHIFT_TRITON_URLS"]
+        environment["NIGHTSHIFT_TRITON_ENV"] = str(triton_env.absolute())
     with subprocess.Popen(
         [sys.executable, "-m", "cli.main", "serve", *words],
         cwd=folder,
@@ -64,6 +72,18 @@ def test_answers_until_ctrl_c(tmp_path: Path, host: str) -> None:
     assert "Finished server process" in json.loads(log[-1])["message"]
 
 
+@pytest.mark.triton
+def test_its_own_triton_is_told_of_before_it_starts(tmp_path: Path, triton_env: Path) -> None:
+    """It takes seconds, in which nobody need wonder what happens."""
+    with serving(tmp_path, "--port", "0", triton_env=triton_env) as (process, line):
+        assert line == "starting Triton\n"
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("serving on http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().endswith("stopped\n")
+        assert process.wait(timeout=20) == 0
+
+
 def test_a_taken_port_is_one_line(command: Command) -> None:
     """Nothing is opened or written."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -96,6 +116,7 @@ def test_a_registry_that_cannot_be_opened_is_one_line(
 ) -> None:
     """No traceback, and nothing is said to be served."""
     monkeypatch.setenv("NIGHTSHIFT_DATABASE_URL", "nonsense")
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_URLS", "127.0.0.1:9")
     result = command("serve", "--port", "0")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("error: NIGHTSHIFT_DATABASE_URL is not a database")
