@@ -14,6 +14,8 @@ class BodyBounds:
     min_bytes_per_s: float
     """What each second beyond that has to bring on average; the rule is that of Apache's
     mod_reqtimeout."""
+    max_held_bytes: int
+    """Most bytes of all such bodies at a time, from their first byte to the end of the answer."""
     codings: tuple[str, ...] = ()
     """Content codings that the route undoes by itself, within its own bound; none by default."""
 

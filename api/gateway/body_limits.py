@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.gateway.body_bounds import BodyBounds
+from api.gateway.body_room import BodyRoom, Held, set_held
 from api.gateway.refusals import ENCODED, TOO_LARGE, TOO_SLOW, send_refusal
 from api.problems import Refused
 
@@ -19,6 +20,8 @@ used again; beyond, the connection is closed with the answer."""
 class BodyLimits:
     """ASGI middleware: refuse bodies that are too large, too slow or compressed unasked.
 
+    So are bodies beyond what all of them together may hold.
+
     Bytes are counted as they arrive, whatever `Content-Length` says, and before anything parses
     them. What is over the limit ends the connection: it would be read only to be thrown away.
     """
@@ -28,15 +31,18 @@ class BodyLimits:
     ) -> None:
         """Paths that begin with a prefix in `under` have bounds of their own."""
         self._app = app
-        self._bounds = bounds
-        self._under = dict(under or {})
+        self._limits = _Limits(bounds)
+        self._under = {prefix: _Limits(own) for prefix, own in (under or {}).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 408, 413 or 415."""
+        """Pass the request on, or answer 408, 413, 415 or 503."""
         if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, send, self._bounds_of(scope["path"]))
+        limits = self._limits_of(scope["path"])
+        held = Held(limits.room)
+        set_held(scope, held)
+        body = _Body(receive, send, limits, held)
         try:
             body.announced(Headers(scope=scope))
             await self._app(scope, body.receive, body.send)
@@ -44,21 +50,35 @@ class BodyLimits:
             # Also what the application makes of its own failure to read is no answer then.
             if refused is not body.refused:
                 raise
+        finally:
+            held.end()
         if body.refused is not None and not body.begun:
             await send_refusal(body.refused, scope, receive, send, headers={"Connection": "close"})
 
-    def _bounds_of(self, path: str) -> BodyBounds:
-        own = (bounds for prefix, bounds in self._under.items() if path.startswith(prefix))
-        return next(own, self._bounds)
+    def _limits_of(self, path: str) -> "_Limits":
+        own = (limits for prefix, limits in self._under.items() if path.startswith(prefix))
+        return next(own, self._limits)
+
+
+class _Limits:
+    """What bodies of some paths may be, each and all of them."""
+
+    def __init__(self, bounds: BodyBounds) -> None:
+        self.bounds = bounds
+        """Each."""
+        self.room = BodyRoom(bounds.max_held_bytes)
+        """All of them."""
 
 
 class _Body:
     """One request's body, and the answer to it."""
 
-    def __init__(self, receive: Receive, send: Send, bounds: BodyBounds) -> None:
+    def __init__(self, receive: Receive, send: Send, limits: _Limits, held: Held) -> None:
         self._receive = receive
         self._send = send
-        self._bounds = bounds
+        self._bounds = limits.bounds
+        self._room = limits.room
+        self._held = held
         self._start = time.monotonic()
         self._received = 0
         self._length: int | None = None
@@ -83,6 +103,8 @@ class _Body:
         length = headers.get("content-length")
         self._length = int(length) if length and length.isdecimal() else None
         self._judge_size(self._length or 0)
+        # What has no room now is refused before it is sent; what is announced holds none yet.
+        self._or_refuse(self._room.check, self._length or 0)
 
     async def receive(self) -> Message:
         """Return the next piece of the body; raises `Refused`."""
@@ -96,9 +118,11 @@ class _Body:
             words = f"{self._received} bytes of the body arrived in time"
             raise self._refuse(Refused(TOO_SLOW, words)) from error
         if message["type"] == "http.request":
-            self._received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self._received += size
             self._complete = not message.get("more_body", False)
             self._judge_size(self._received)
+            self._or_refuse(self._held.add, size)
         return message
 
     async def send(self, message: Message) -> None:
@@ -122,6 +146,13 @@ class _Body:
         if size > most:
             words = f"this path takes bodies of at most {most} bytes"
             raise self._refuse(Refused(TOO_LARGE, words, members={"max_bytes": most}))
+
+    def _or_refuse(self, counted: Callable[[int], None], size: int) -> None:
+        try:
+            counted(size)
+        except Refused as refused:
+            self.refused = refused
+            raise
 
     def _refuse(self, refused: Refused) -> Refused:
         self.refused = refused

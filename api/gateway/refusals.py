@@ -59,7 +59,8 @@ OVER_CAPACITY = Kind(
     "over-capacity",
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Over capacity",
-    "As many requests are under way as this server takes; another one may have room.",
+    "As many requests, or bytes of them, are under way as this server takes; another one may "
+    "have room.",
 )
 TOO_LARGE = Kind(
     "body-too-large",

@@ -13,6 +13,7 @@ ScopeName = Literal[
     "jobs:write",
     "inference:run",
     "inference:pin",
+    "inference:priority",
 ]
 """A scope allows exactly what it names: `models:write` does not allow reading."""
 
@@ -26,6 +27,7 @@ SCOPES: Mapping[ScopeName, str] = {
     "jobs:write": "Submit and cancel jobs.",
     "inference:run": "Have rows scored by a model that is being served.",
     "inference:pin": "Choose which version of a split alias answers.",
+    "inference:priority": "Go before requests that ask for no priority.",
 }
 
 ALL_SCOPES: frozenset[str] = frozenset(get_args(ScopeName))

@@ -159,6 +159,10 @@ class TrafficSettings(BaseSettings):
     """Largest body: what describes a model has kilobytes."""
     max_infer_bytes: int = Field(default=64 << 20, gt=0)
     """Largest body of a request to a model, compressed or not: what Triton's own HTTP takes."""
+    max_infer_held_bytes: int = Field(default=256 << 20, gt=0)
+    """Bodies of requests to models at a time, as they came and decompressed, until each is
+    answered; others are refused at once with 503. Twice the largest body at least, which may come
+    compressed. A body is copied on its way to a server: it takes up to three times its size."""
     body_grace_s: float = Field(default=10.0, gt=0)
     """Time in which any body may arrive."""
     min_body_bytes_per_s: float = Field(default=16_384.0, gt=0)
@@ -172,14 +176,29 @@ class TrafficSettings(BaseSettings):
     metrics_token: SecretStr | None = None
     """Bearer token that `/metrics` asks for; open to whoever reaches the port unless it is set."""
 
+    @model_validator(mode="after")
+    def _has_room_for_the_largest(self) -> "TrafficSettings":
+        if self.max_infer_held_bytes < 2 * self.max_infer_bytes:
+            raise ValueError("max_infer_held_bytes must be twice max_infer_bytes at least")
+        return self
+
     @property
     def body_bounds(self) -> BodyBounds:
         """What a body may be."""
-        return BodyBounds(self.max_body_bytes, self.body_grace_s, self.min_body_bytes_per_s)
+        return BodyBounds(
+            self.max_body_bytes,
+            self.body_grace_s,
+            self.min_body_bytes_per_s,
+            # No bound of its own: each request that is under way may have its body.
+            max_held_bytes=self.max_in_flight * self.max_body_bytes,
+        )
 
     @property
     def infer_bounds(self) -> BodyBounds:
         """What the body of a request to a model may be."""
         return replace(
-            self.body_bounds, max_bytes=self.max_infer_bytes, codings=("gzip", "deflate")
+            self.body_bounds,
+            max_bytes=self.max_infer_bytes,
+            max_held_bytes=self.max_infer_held_bytes,
+            codings=("gzip", "deflate"),
         )

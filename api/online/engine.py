@@ -211,13 +211,23 @@ def _request(call: OnlineCall, place: Place, priority: int, left_s: float) -> In
         outputs=call.outputs,
         rows=1,
         request_id=call.request_id,
-        priority=call.priority or priority,
+        priority=_priority(call, priority),
         raw=call.inputs,
         parameters=call.parameters,
         # What waits in a server's queue for longer is answered to nobody.
         queue_timeout_us=max(1, int(left_s * _US)),
         traceparent=call.traceparent,
     )
+
+
+def _priority(call: OnlineCall, default: int) -> int:
+    """Return Triton's priority of the request: 1 goes first, 0 is the model's own default."""
+    if not call.priority:
+        return default
+    if call.may_go_first:
+        return call.priority
+    # Nobody here knows what the model's own default is, so it cannot be compared.
+    return max(call.priority, default) if default else 0
 
 
 def _answered(answer: InferAnswer, model: str, version: str, variant: Variant) -> OnlineAnswer:

@@ -42,6 +42,9 @@ class OnlineCall:
     which also is the most."""
     priority: int = 0
     """Triton's: 1 goes first; 0 for the default of online requests."""
+    may_go_first: bool = False
+    """Whether the caller's token lets it go before that default (scope `inference:priority`);
+    otherwise it goes no earlier, whatever it asks for."""
     sticky_key: str = ""
     """Requests with the same key get the same version of a weighted alias; empty for chance."""
     pinned: int | None = None

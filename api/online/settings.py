@@ -15,7 +15,9 @@ class OnlineSettings(BaseSettings):
     """Longest time that a request may take, tries and waits included, and the time it has when it
     says nothing: as long as common HTTP clients and proxies wait."""
     priority: int = Field(default=1, ge=0)
-    """Triton's priority of a request that asks for none: before everything that a night scores."""
+    """Triton's priority of a request that asks for none: before everything that a night scores. No
+    caller goes before it whose token lacks `inference:priority`; 2 leaves room for those who have
+    it, beside the batch jobs, which also have 2."""
     queue_s: float = Field(default=5.0, gt=0)
     """Longest wait for a place that a request is taken in for, or half of its time where that is
     less: beyond it callers are told to come back, while those before them are answered."""

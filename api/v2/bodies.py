@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from api.gateway.body_room import hold_more
 from api.online.port import Description, OnlineAnswer
 from api.v2 import headers
-from api.v2.compression import compressed, decompressed, wanted_coding
+from api.v2.compression import compressed, decompressed, decompressed_bytes, wanted_coding
 from api.v2.json_data import json_form
 from api.v2.offload import Offload
 from api.v2.raw_requests import read_raw_request
@@ -24,13 +25,15 @@ _ONE_PIECE = 65_536
 
 
 async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> bytes:
-    """Return the body without its content coding; raises `Refused`."""
+    """Return the body without its content coding, which counts as held; raises `Refused`."""
     body = await request.body()
     coding = request.headers.get("content-encoding", "").lower()
     if coding in ("", "identity"):
         return body
     # What was small may become large: it is always done beside.
-    return await offload.in_thread(decompressed, body, coding, max_bytes)
+    size = await offload.in_thread(decompressed_bytes, body, coding, max_bytes)
+    hold_more(request.scope, size)
+    return await offload.in_thread(decompressed, body, coding)
 
 
 async def read_request(

@@ -14,11 +14,10 @@ _AT_ONCE = 1 << 20
 """Bytes that are decompressed at a time while they are only counted."""
 
 
-def decompressed(body: bytes, coding: str, max_bytes: int) -> bytes:
-    """Return what was compressed; raises `Refused` for more than `max_bytes`, or other bytes.
+def decompressed_bytes(body: bytes, coding: str, max_bytes: int) -> int:
+    """Return how large the body becomes; raises `Refused` beyond `max_bytes`, or for other bytes.
 
-    A body that might grow beyond is decompressed twice: first to count it, keeping nothing, so
-    that a bomb takes no memory.
+    Nothing is kept, so that a bomb takes no memory.
     """
     if coding not in _WINDOW:
         raise Refused(
@@ -27,13 +26,14 @@ def decompressed(body: bytes, coding: str, max_bytes: int) -> bytes:
             headers={"Accept-Encoding": ", ".join(CODINGS)},
         )
     try:
-        kept = _kept(body, coding, min(_AT_ONCE, max_bytes))
-        if kept is not None:
-            return kept
-        _count(body, coding, max_bytes)
-        return zlib.decompress(body, wbits=_WINDOW[coding])
+        return _count(body, coding, max_bytes)
     except zlib.error as error:
         raise malformed(f"the body is not {coding}: {error}") from error
+
+
+def decompressed(body: bytes, coding: str) -> bytes:
+    """Return what was compressed, of a body that `decompressed_bytes` has accepted."""
+    return zlib.decompress(body, wbits=_WINDOW[coding])
 
 
 def compressed(piece: bytes, coding: str) -> bytes:
@@ -51,17 +51,7 @@ def wanted_coding(accepted: str | None) -> str | None:
     return named if named in CODINGS else None
 
 
-def _kept(body: bytes, coding: str, most: int) -> bytes | None:
-    """Return what was compressed, None when it is larger."""
-    stream = zlib.decompressobj(_WINDOW[coding])
-    plain = stream.decompress(body, most)
-    if not stream.eof and (stream.unconsumed_tail or len(plain) == most):
-        return None
-    _check_end(stream.eof, stream.unused_data)
-    return plain
-
-
-def _count(body: bytes, coding: str, max_bytes: int) -> None:
+def _count(body: bytes, coding: str, max_bytes: int) -> int:
     stream = zlib.decompressobj(_WINDOW[coding])
     size, rest = 0, body
     while not stream.eof:
@@ -74,6 +64,7 @@ def _count(body: bytes, coding: str, max_bytes: int) -> None:
         if not plain and not rest:
             break
     _check_end(stream.eof, stream.unused_data)
+    return size
 
 
 def _check_end(complete: bool, behind: bytes) -> None:

@@ -16,6 +16,9 @@ PIN_VERSION = "X-Pin-Version"
 PIN_SCOPE = "inference:pin"
 """Whose token has it may choose a version of a weighted alias, its shadow included."""
 
+PRIORITY_SCOPE = "inference:priority"
+"""Whose token has it may ask for a priority before the default of online requests."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _LONGEST_KEY = 256
 
@@ -32,6 +35,8 @@ class Told:
     """Requests with the same key get the same version; empty for chance."""
     pinned: int | None
     """The version that must answer; None for any that the alias has."""
+    may_go_first: bool
+    """Whether the token allows a priority before that of others."""
 
 
 def read_headers(request: Request) -> Told:
@@ -43,13 +48,15 @@ def read_headers(request: Request) -> Told:
     if timeout_ms == 0:
         raise malformed(f"{TIMEOUT} must be 1 at least")
     pinned = _number(request, PIN_VERSION)
-    if pinned is not None:
-        _require_pin(request)
+    allowed = _scopes(request)
+    if pinned is not None and PIN_SCOPE not in allowed:
+        raise lacking_scopes([PIN_SCOPE])
     return Told(
         json_bytes=_number(request, JSON_BYTES),
         timeout_s=None if timeout_ms is None else timeout_ms / 1000,
         sticky_key=key,
         pinned=pinned,
+        may_go_first=PRIORITY_SCOPE in allowed,
     )
 
 
@@ -62,8 +69,7 @@ def _number(request: Request, name: str) -> int | None:
     return int(told)
 
 
-def _require_pin(request: Request) -> None:
+def _scopes(request: Request) -> frozenset[str]:
     principal = caller_of(request.scope).principal
     assert principal is not None
-    if PIN_SCOPE not in principal.scopes:
-        raise lacking_scopes([PIN_SCOPE])
+    return principal.scopes

@@ -96,6 +96,7 @@ def _call(
         request_id=asked.id or request_id_of(request.scope) or "",
         deadline_s=_deadline_s(asked, told, took_s),
         priority=asked.priority,
+        may_go_first=told.may_go_first,
         sticky_key=told.sticky_key,
         pinned=told.pinned,
         parameters=asked.parameters,

@@ -95,7 +95,9 @@ def test_a_connection_is_used_again_after_a_small_unread_body(served: Probe) -> 
 
 def test_a_body_has_the_more_time_the_more_has_come() -> None:
     """A large upload over a fair line is not cut off."""
-    bounds = BodyBounds(max_bytes=100 * MIB, grace_s=10, min_bytes_per_s=16_384)
+    bounds = BodyBounds(
+        max_bytes=100 * MIB, grace_s=10, min_bytes_per_s=16_384, max_held_bytes=100 * MIB
+    )
     assert bounds.deadline_s(0) == 10
     assert bounds.deadline_s(16 * MIB) == 10 + 1024
 

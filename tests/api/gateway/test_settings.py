@@ -92,6 +92,7 @@ def test_lists_and_rates_are_written_plainly(monkeypatch: pytest.MonkeyPatch) ->
         ("QUOTA_MODELS", "a/b=1/1"),
         ("API_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("API_MAX_BODY_BYTES", "0"),
+        ("API_MAX_INFER_HELD_BYTES", "134217727"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

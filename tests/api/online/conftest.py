@@ -103,6 +103,7 @@ def call(
     pinned: int | None = None,
     deadline_s: float | None = None,
     priority: int = 0,
+    may_go_first: bool = False,
 ) -> OnlineCall:
     """Return a request for these numbers."""
     x = np.array(numbers or (1.0,), dtype=np.float32).reshape(-1, 1)
@@ -113,6 +114,7 @@ def call(
         request_id="r1",
         deadline_s=deadline_s,
         priority=priority,
+        may_go_first=may_go_first,
         sticky_key=key,
         pinned=pinned,
         traceparent="00-1-2-01",

@@ -68,6 +68,28 @@ async def test_a_server_hears_what_the_caller_said(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("default", "asked", "may_go_first", "told"),
+    [
+        (2, 0, False, 2),
+        (2, 1, False, 2),
+        (2, 1, True, 1),
+        (2, 3, False, 3),
+        (2, 3, True, 3),
+        (0, 1, False, 0),
+        (0, 1, True, 1),
+    ],
+)
+async def test_only_who_may_goes_first(
+    tmp_path: Path, default: int, asked: int, may_go_first: bool, told: int
+) -> None:
+    """Others go no earlier than those who ask for nothing, later if they like."""
+    async with opened(tmp_path, "a", priority=default) as site:
+        await site.engine.infer(call(2.0, priority=asked, may_go_first=may_go_first))
+        (heard,) = site.servers["a"].asked
+    assert heard.priority == told
+
+
+@pytest.mark.parametrize(
     ("model", "alias", "version", "error", "words"),
     [
         ("nobody", None, None, port.NameUnknown, "unknown model 'nobody'.*no pool serves nobody"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from api.problems import Refused
-from api.v2.compression import compressed, decompressed, wanted_coding
+from api.v2.compression import compressed, decompressed, decompressed_bytes, wanted_coding
 
 MOST = 3 << 20
 PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
@@ -17,10 +17,11 @@ PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": z
 @pytest.mark.parametrize("coding", PACK)
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, MOST])
 def test_what_was_packed_comes_back(coding: str, size: int) -> None:
-    """Around the size up to which it is done in one go, and at the limit."""
+    """Its size is known before, around the piece that is counted at a time and at the limit."""
     plain = bytes(size)
-    assert decompressed(PACK[coding](plain), coding, MOST) == plain
-    assert decompressed(compressed(plain, coding), coding, MOST) == plain
+    for packed in (PACK[coding](plain), compressed(plain, coding)):
+        assert decompressed_bytes(packed, coding, MOST) == size
+        assert decompressed(packed, coding) == plain
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,14 @@ def test_what_was_packed_comes_back(coding: str, size: int) -> None:
 def test_what_is_no_packed_body_is_refused(body: bytes, status: int) -> None:
     """Too large, cut off, with something behind, of another coding, empty."""
     with pytest.raises(Refused) as raised:
-        decompressed(body, "gzip", MOST)
+        decompressed_bytes(body, "gzip", MOST)
     assert raised.value.kind.status == status
 
 
 def test_an_unknown_coding_is_refused() -> None:
     """With those that are known."""
     with pytest.raises(Refused, match="'br' is not known") as raised:
-        decompressed(b"", "br", MOST)
+        decompressed_bytes(b"", "br", MOST)
     assert raised.value.kind.status == 415
 
 
@@ -55,7 +56,7 @@ def test_a_bomb_takes_no_memory() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(Refused):
-            decompressed(bomb, "gzip", 64 << 20)
+            decompressed_bytes(bomb, "gzip", 64 << 20)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
