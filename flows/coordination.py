@@ -43,6 +43,8 @@ _SENDERS = 4
 """Slices handed to Prefect's server at a time: it takes in about ten a second, however many."""
 _PAUSE_S = 2.0
 """Before a slice that Prefect's server did not take is handed to it again."""
+_LAST_S = 5.0
+"""Longest wait, when all is scored, for slices that are just being handed out."""
 
 
 class Coordination:
@@ -73,7 +75,7 @@ class Coordination:
             help_s=settings.slice_help_s,
             now=time.monotonic(),
         )
-        self._outbox: asyncio.Queue[Send] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Send | None] = asyncio.Queue()
         self._parts: dict[int, PartRecord] = {}
         self._records: dict[int, SliceRecord] = {}
         self._etags: dict[str, str] = {}
@@ -96,8 +98,7 @@ class Coordination:
             async with asyncio.TaskGroup() as tasks:
                 senders = [tasks.create_task(self._send()) for _ in range(_SENDERS)]
                 await self._watch(tasks)
-                for sender in senders:
-                    sender.cancel()
+                await self._end(senders)
         except BaseExceptionGroup as group:
             raise first_error(group) from group
         finally:
@@ -128,9 +129,8 @@ class Coordination:
                 tasks.create_task(self._runs.release(action.run, dead=action.dead))
 
     async def _send(self) -> None:
-        """Hand slices to Prefect's server, for as long as it takes."""
-        while True:
-            send = await self._outbox.get()
+        """Hand slices to Prefect's server, for as long as it takes; ends when it gets None."""
+        while (send := await self._outbox.get()) is not None:
             while send.run in self._dispatch.live:
                 try:
                     await self._runs.send(self._order(send))
@@ -140,6 +140,14 @@ class Coordination:
                 except AWAY as error:
                     self._log.warning("slice %d is not handed out yet: %s", send.number, error)
                     await asyncio.sleep(_PAUSE_S)
+
+    async def _end(self, senders: Sequence[asyncio.Task[None]]) -> None:
+        """Have what is being handed out withdrawn, unless Prefect's server takes too long."""
+        for _ in senders:
+            self._outbox.put_nowait(None)
+        _, late = await asyncio.wait(senders, timeout=_LAST_S)
+        for sender in late:
+            sender.cancel()
 
     def _order(self, send: Send) -> SliceOrder:
         return SliceOrder(
