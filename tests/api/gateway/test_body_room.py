@@ -39,8 +39,10 @@ def test_room_is_taken_once_and_given_back() -> None:
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
     """The API with room for two of the largest bodies."""
-    sizes = {"API_MAX_INFER_BYTES": str(MIB), "API_MAX_INFER_HELD_BYTES": str(2 * MIB)}
-    with probe(tmp_path_factory.mktemp("narrow"), **sizes) as running:
+    folder = tmp_path_factory.mktemp("narrow")
+    with probe(
+        folder, API_MAX_INFER_BYTES=str(MIB), API_MAX_INFER_HELD_BYTES=str(2 * MIB)
+    ) as running:
         yield running
 
 
