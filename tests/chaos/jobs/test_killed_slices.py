@@ -162,7 +162,7 @@ class Siege:
 def test_workers_and_their_runs_are_killed(site: Site, shift: Shift, chaos: Chaos) -> None:
     """SIGKILL of slices' runs and of workers, workers stopped and started: nothing shows."""
     mark = site.witness.mark()
-    siege = Siege(site, shift, chaos.random, chaos.count(12, sample=2))
+    siege = Siege(site, shift, chaos.random, chaos.count(12, sample=1))
     run = awaited(submit(site.job("scores"), **SPREAD), within_s=580, meanwhile=siege)
     assert run.state_name == "Completed", run.state
     verdict = inspect(site.read("scores"), site.expected)
