@@ -13,6 +13,7 @@ PREFIX = "NIGHTSHIFT_"
 SETTINGS_MODULES = (
     "api.gateway.settings",
     "api.jobs.settings",
+    "api.online.settings",
     "api.settings",
     "cli.settings",
     "flows.settings",

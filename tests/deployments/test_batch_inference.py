@@ -19,7 +19,12 @@ from registry.store import open_store
 from tests.conftest import ROOT
 from tests.deployments.conftest import PrefectCommand
 
-pytestmark = [pytest.mark.prefect, pytest.mark.triton, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.prefect,
+    pytest.mark.triton,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),  # servers, a worker and its run start for the first test
+]
 
 FEATURES = np.random.default_rng(3).normal(size=(500, 64)).astype(np.float32)
 SCORES = FEATURES @ np.linspace(-1, 1, 64, dtype=np.float32)
