@@ -21,7 +21,7 @@ from tests.cli.stack.processes import eventually
 from tests.deployments.serving import draft, forget_runs, register, runs_of, serving
 from tests.flows.workplace import PLATFORM_MARKS
 
-pytestmark = [*PLATFORM_MARKS, pytest.mark.chaos, pytest.mark.slow]
+pytestmark = [*PLATFORM_MARKS, pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CALLERS = 4
 

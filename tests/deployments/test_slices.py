@@ -12,7 +12,7 @@ from flows.launch import run_here
 from tests.deployments.workers import awaited, slice_runs, submit, worker
 from tests.flows.workplace import PLATFORM_MARKS, Workplace
 
-pytestmark = [*PLATFORM_MARKS, pytest.mark.slow]
+pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SLICED = {"slice_rows": 200, "slice_poll_s": 0.5}
 """Slices of four shards of 50 rows."""
