@@ -11,6 +11,7 @@ import pytest
 from cli.stack.prefect_server import LocalPrefect
 from cli.up.errors import PrefectRefused
 from cli.up.prefect_api import COORDINATORS, SCORERS, WORK_POOL, PrefectApi
+from tests.conftest import PREFECT_TEMPLATE
 
 pytestmark = pytest.mark.prefect
 
@@ -24,19 +25,26 @@ class _Patient(httpx.Client):
         return answer
 
 
+@pytest.fixture(scope="module")
+def own_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPrefect]:
+    """A server for these tests alone: others have deployed to the work pool of theirs."""
+    with LocalPrefect(tmp_path_factory.mktemp("prefect"), template=PREFECT_TEMPLATE) as server:
+        yield server
+
+
 @pytest.fixture
-def asked(prefect_api: LocalPrefect) -> Iterator[httpx.Client]:
+def asked(own_prefect: LocalPrefect) -> Iterator[httpx.Client]:
     """Asks the server without our client; the work pool is taken away afterwards."""
-    with _Patient(base_url=prefect_api.api_url, timeout=20) as client:
+    with _Patient(base_url=own_prefect.api_url, timeout=20) as client:
         client.delete(f"/work_pools/{WORK_POOL}")
         yield client
         client.delete(f"/work_pools/{WORK_POOL}")
 
 
 @pytest.fixture
-def prefect(prefect_api: LocalPrefect) -> Iterator[PrefectApi]:
+def prefect(own_prefect: LocalPrefect) -> Iterator[PrefectApi]:
     """What is tested."""
-    with PrefectApi(prefect_api.api_url) as made:
+    with PrefectApi(own_prefect.api_url) as made:
         yield made
 
 
@@ -83,9 +91,9 @@ def test_runs_of_dead_workers_are_crashed(asked: httpx.Client, prefect: PrefectA
     asked.delete("/work_pools/other")
 
 
-def test_a_refusal_is_told_in_one_line(prefect_api: LocalPrefect) -> None:
+def test_a_refusal_is_told_in_one_line(own_prefect: LocalPrefect) -> None:
     """What was asked and why it was refused, or that nobody answers."""
-    with PrefectApi(prefect_api.api_url) as prefect, pytest.raises(PrefectRefused) as refused:
+    with PrefectApi(own_prefect.api_url) as prefect, pytest.raises(PrefectRefused) as refused:
         prefect._ask("POST", "/work_pools/", {"name": ""})
     assert str(refused.value).startswith("Prefect's server refused POST /work_pools/: {")
     with PrefectApi("http://127.0.0.1:9/api") as away, pytest.raises(PrefectRefused) as gone:
