@@ -1,7 +1,7 @@
 """Register versions of models, move aliases, delete what nothing needs."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,7 +17,6 @@ from registry.domain import (
     check_alias,
     check_name,
 )
-from registry.errors import RegistryUnavailable
 from registry.events import EventKind
 from registry.history import record
 from registry.lookup import locked_model, require_unused, require_version
@@ -25,6 +24,7 @@ from registry.port import Rows, Store
 from registry.reading import CatalogReader
 from registry.registration import check_version
 from registry.tags import check_tags
+from registry.telling import telling
 from registry.uses import Use, UseKind
 
 
@@ -275,13 +275,5 @@ class Catalog(CatalogReader):
         with self._store.writing() as rows:
             rows.remove_uses(kind, name)
 
-    @contextmanager
-    def _writing(self, model: str) -> Iterator[Rows]:
-        try:
-            with self._store.writing() as rows:
-                yield rows
-        except RegistryUnavailable:
-            # A commit whose acknowledgement was lost may have taken place.
-            self._changed(model)
-            raise
-        self._changed(model)
+    def _writing(self, model: str) -> AbstractContextManager[Rows]:
+        return telling(self._store, self._changed, model)

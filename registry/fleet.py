@@ -1,14 +1,14 @@
 """Register pools with their servers, and say which versions they shall serve."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
 from registry.catalog import utc_now
 from registry.conflicts import AlreadyExists, InUse, ServerTaken
 from registry.domain import check_name
-from registry.errors import InvalidRegistration, RegistryUnavailable
+from registry.errors import InvalidRegistration
 from registry.events import EventKind
 from registry.history import record_pool
 from registry.lookup import (
@@ -22,6 +22,7 @@ from registry.lookup import (
 from registry.pages import Page, page_of
 from registry.pools import Placement, Pool, PoolServer, ServerState
 from registry.port import Rows, Store
+from registry.telling import telling
 from registry.uses import Referent
 
 _ASKED_FOR = {
@@ -251,20 +252,8 @@ class Fleet:
             draft = replace(before, state=state)
             return _put(rows, found, before, draft, by=by, why=why, now=self._now())
 
-    @contextmanager
-    def _writing(self, pool: str, *models: str) -> Iterator[Rows]:
-        try:
-            with self._store.writing() as rows:
-                yield rows
-        except RegistryUnavailable:
-            # A commit whose acknowledgement was lost may have taken place.
-            self._tell(pool, *models)
-            raise
-        self._tell(pool, *models)
-
-    def _tell(self, pool: str, *models: str) -> None:
-        for scope in (f"pool:{pool}", *models):
-            self._changed(scope)
+    def _writing(self, pool: str, *models: str) -> AbstractContextManager[Rows]:
+        return telling(self._store, self._changed, f"pool:{pool}", *models)
 
 
 def _put(

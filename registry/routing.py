@@ -1,7 +1,7 @@
 """Split the requests of an alias over versions, or end that."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,13 @@ from registry import promotion
 from registry.catalog import utc_now
 from registry.conflicts import RevisionChanged
 from registry.domain import ModelVersion
-from registry.errors import InvalidRegistration, RegistryUnavailable
+from registry.errors import InvalidRegistration
 from registry.events import EventKind
 from registry.history import record
 from registry.lookup import locked_model, require_alias, require_model, require_version
 from registry.port import Rows, Store
 from registry.routes import WHOLE, Route, Share, check_split
+from registry.telling import telling
 from registry.uses import Use, UseKind
 
 
@@ -111,16 +112,8 @@ class Routing:
             kind, told = EventKind.ROUTE_CLEARED, {"alias": alias, "why": why}
             record(rows, found, kind, by=by, now=self._now(), **told)
 
-    @contextmanager
-    def _writing(self, model: str) -> Iterator[Rows]:
-        try:
-            with self._store.writing() as rows:
-                yield rows
-        except RegistryUnavailable:
-            # A commit whose acknowledgement was lost may have taken place.
-            self._changed(model)
-            raise
-        self._changed(model)
+    def _writing(self, model: str) -> AbstractContextManager[Rows]:
+        return telling(self._store, self._changed, model)
 
 
 def _compared(rows: Rows, model: str, alias: str, if_revision: int | None) -> Route | None:
