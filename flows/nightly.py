@@ -13,7 +13,7 @@ from flows.errors import NightsFailed
 from flows.nights import NightlyJob, asked_nights
 from flows.shards.claim import JOB_NAME, JobRecord
 from flows.shards.dataset import open_dataset
-from flows.shards.errors import EmptyDataset, NoSuchInput, NoSuchObject
+from flows.shards.errors import EmptyDataset, NoSuchInput, NoSuchObject, ShardError
 from flows.shards.manifest import read_manifest
 from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.settings import S3Settings, ShardSettings
@@ -64,16 +64,27 @@ async def nightly(
 
 
 async def _night(night: date, job: BatchJob, *, is_due: bool) -> Night:
-    """Score one night unless that was done; a job of its own, as a run below this one."""
+    """Score one night unless that was done; what is damaged of it is no other night's matter."""
+    try:
+        return await _scored(night, job, is_due=is_due)
+    except ShardError as error:
+        return Night(date=night, outcome="failed", words=str(error))
+
+
+async def _scored(night: date, job: BatchJob, *, is_due: bool) -> Night:
+    """Score one night unless that was done; a job of its own, as a run below this one.
+
+    Raises `ShardError` when its dataset or its output cannot even be looked at.
+    """
     s3 = S3Settings()
     output = open_store(job.output, s3)
     if await in_thread(read_manifest, output):
         return Night(date=night, outcome="published before")
     try:
         await in_thread(open_dataset, job.input, s3, ShardSettings(), most_files=1)
-    except (NoSuchInput, EmptyDataset) as error:
+    except (NoSuchInput, EmptyDataset):
         if is_due:
-            return Night(date=night, outcome="failed", words=str(error))
+            raise
         return Night(date=night, outcome="no data")
     pinned = await in_thread(_begun_with, output, job)
     state = await batch_inference(pinned, return_state=True)

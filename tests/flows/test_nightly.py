@@ -13,7 +13,7 @@ from tests.flows.workplace import PLATFORM_MARKS, Workplace
 
 pytestmark = PLATFORM_MARKS
 
-FIRST, SECOND, THIRD = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
+FIRST, SECOND, THIRD, FOURTH = (date(2026, 3, day) for day in range(1, 5))
 
 
 def run(
@@ -28,6 +28,11 @@ def night(workplace: Workplace, day: date, rows: int, *more: float | None) -> No
     """Write one night's partition: as many good rows, and `more`."""
     values = [*map(float, range(rows)), *more]
     numbers(workplace.folder / "lake" / f"date={day}" / "a.parquet", values)
+
+
+def is_scored(workplace: Workplace, day: date) -> bool:
+    """Whether the night's scores may be read."""
+    return workplace.is_published(f"scores/date={day}")
 
 
 def test_nights_are_scored_once(workplace: Workplace) -> None:
@@ -49,14 +54,22 @@ def test_nights_are_scored_once(workplace: Workplace) -> None:
 
 
 def test_a_bad_night_does_not_hold_up_the_next(workplace: Workplace) -> None:
-    """The run fails in the end, and says which night and why."""
-    night(workplace, FIRST, 3)
+    """Whatever is damaged of it: the run fails in the end, and says which night and why."""
+    for day in (FIRST, SECOND, THIRD, FOURTH):
+        night(workplace, day, 3)
     (workplace.folder / "lake" / f"date={FIRST}" / "b.parquet").write_bytes(b"not Parquet at all")
-    night(workplace, SECOND, 4)
-    with pytest.raises(NightsFailed, match=r"1 night not scored: 2026-03-01 \(.*b.parquet"):
-        run(workplace, FIRST, SECOND)
-    assert workplace.is_published(f"scores/date={SECOND}")
-    assert not workplace.is_published(f"scores/date={FIRST}")
+    (workplace.folder / "lake" / f"date={SECOND}" / "a.parquet").write_bytes(b"nor is this")
+    manifest = workplace.folder / "scores" / f"date={THIRD}" / "_manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{")
+    with pytest.raises(NightsFailed, match=r"^3 nights not scored: ") as caught:
+        run(workplace, FIRST, FOURTH)
+    named = [words[: len("2026-03-01")] for words in caught.value.nights]
+    assert named == [str(FIRST), str(SECOND), str(THIRD)]
+    told = zip(caught.value.nights, ("b.parquet", "a.parquet", "_manifest.json"), strict=True)
+    assert [file for words, file in told if file not in words] == []
+    published = [day for day in (FIRST, SECOND, FOURTH) if is_scored(workplace, day)]
+    assert published == [FOURTH]
 
 
 def test_an_unfinished_night_keeps_its_version(workplace: Workplace) -> None:
