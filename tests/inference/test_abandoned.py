@@ -7,12 +7,12 @@ import pytest
 from inference.abandoned import AbandonedCalls
 
 
-async def abandon(calls: AbandonedCalls, takes_s: float, ended: list[str]) -> None:
-    """Ask for something and be cancelled at once."""
+async def abandon(calls: AbandonedCalls, answer: asyncio.Event, ended: list[str]) -> None:
+    """Ask for something that is answered then, and be cancelled at once."""
 
     async def call() -> None:
         try:
-            await asyncio.sleep(takes_s)
+            await answer.wait()
             ended.append("answered")
         except asyncio.CancelledError:
             ended.append("cancelled")
@@ -28,9 +28,10 @@ async def abandon(calls: AbandonedCalls, takes_s: float, ended: list[str]) -> No
 
 async def test_an_answer_that_is_near_is_awaited() -> None:
     """The call ends by itself, though nobody waits."""
-    calls, ended = AbandonedCalls(grace_s=30), list[str]()
-    await abandon(calls, 0.05, ended)
+    calls, ended, answer = AbandonedCalls(grace_s=60), list[str](), asyncio.Event()
+    await abandon(calls, answer, ended)
     assert ended == []
+    answer.set()
     await calls.wait()
     assert ended == ["answered"]
 
@@ -38,7 +39,7 @@ async def test_an_answer_that_is_near_is_awaited() -> None:
 async def test_a_long_call_is_cancelled() -> None:
     """Its server is not kept busy for nobody."""
     calls, ended = AbandonedCalls(grace_s=0.05), list[str]()
-    await abandon(calls, 60, ended)
+    await abandon(calls, asyncio.Event(), ended)
     await calls.wait()
     assert ended == ["cancelled"]
 

@@ -21,7 +21,7 @@ def waiting_room() -> tuple[Router, Admission]:
     return router, Admission(router, clock=time.monotonic)
 
 
-async def admit(admission: Admission, *, priority: int = 0, wait_s: float = 5.0) -> Ticket:
+async def admit(admission: Admission, *, priority: int = 0, wait_s: float = 60.0) -> Ticket:
     """Wait for a place, which must come."""
     decision = await admission.admit(MODEL, avoid=frozenset(), priority=priority, wait_s=wait_s)
     assert isinstance(decision, Ticket)

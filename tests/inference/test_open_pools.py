@@ -9,7 +9,7 @@ from inference.open_pools import OpenPools
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest
-from tests.inference.scripted import ScriptedServer
+from tests.inference.scripted import ScriptedServer, until
 from tests.inference.test_pool import QUICK
 
 
@@ -55,16 +55,17 @@ async def test_what_is_under_way_is_finished() -> None:
     async with OpenPools(QUICK, connect=farm) as pools:
         await pools.sync({"gpu": ["a:1"]})
         (old,) = farm.made["a:1"]
-        old.delay_s = 0.1
+        old.gate = asyncio.Event()
         pool = pools.pool("gpu")
         assert pool is not None
         asked = asyncio.create_task(pool.infer(request()))
-        await asyncio.sleep(0.02)
+        await until(lambda: old.running == 1)
         await pools.sync({"gpu": ["b:1"]})
         health = pools.health("a:1")
         assert health is not None
         assert health.outstanding == 1
         assert pools.server("a:1") is old
+        old.gate.set()
         assert (await asked).server == "a:1"
         await pools.sync({"gpu": ["b:1"]})
         assert old.closed
@@ -78,9 +79,7 @@ async def test_a_server_that_stays_away_is_seen() -> None:
     async with OpenPools(settings, connect=farm) as pools:
         await pools.sync({"gpu": ["a:1", "b:1"]})
         farm.made["a:1"][0].away = True
-        async with asyncio.timeout(5):
-            while _state(pools, "a:1") is not State.OPEN:
-                await asyncio.sleep(0.01)
+        await until(lambda: _state(pools, "a:1") is State.OPEN)
         assert _state(pools, "b:1") is State.CLOSED
 
 
