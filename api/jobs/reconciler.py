@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,8 @@ from anyio.to_thread import run_sync
 
 from api.jobs.runs import Run, RunKind, RunRefused, Runs, RunsAway
 from api.jobs.settings import JobsSettings
+from api.jobs.silence import Listener
+from api.jobs.sweep import Sweep
 from api.jobs.verdicts import (
     AskCancel,
     Call,
@@ -69,7 +71,10 @@ class Reconciler:
             silent=timedelta(seconds=settings.silent_s),
             pending=timedelta(seconds=settings.pending_s),
         )
-        self._heard: dict[str, tuple[object, float]] = {}
+        # No one gap between two looks has a run counted as dead: several looks must agree.
+        self._listener = Listener(most_gap_s=settings.silent_s / 3)
+        self._sending = Sweep(at_once=settings.send_at_once)
+        self._looking = Sweep()
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -89,33 +94,31 @@ class Reconciler:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def hand_over(self) -> None:
-        """Hand every job that waits for it to Prefect, the oldest first."""
+        """Hand every job that waits for it to Prefect, the oldest first.
+
+        Raises what failed, when the others are handed over: `RunsAway`, `RegistryUnavailable`, or
+        an `ExceptionGroup`.
+        """
         waiting = [job for job in await self._unsettled() if _waits(job)]
-        room = asyncio.Semaphore(self._settings.send_at_once)
-
-        async def send(job: Job) -> None:
-            async with room:
-                await self._send(job)
-
-        async with asyncio.TaskGroup() as sending:
-            for job in waiting:
-                sending.create_task(send(job))
+        await self._sending.over(waiting, self._send)
 
     async def look(self) -> None:
-        """Compare every unsettled job with its run, and do what follows."""
+        """Compare every unsettled job with its run, and do what follows; raises as `hand_over`."""
         jobs = await self._unsettled()
         runs = await self._runs.look({job.run_id for job in jobs if job.run_id})
-        self._heard = {job.id: self._last_word(job, runs) for job in jobs}
-        for job in jobs:
-            if job.run_id is None:
-                if job.is_finished:
-                    await self._do(job, None, Settle())
-                continue
-            run = runs.get(job.run_id)
-            silence = timedelta(seconds=self._clock() - self._heard[job.id][1])
-            now, patience = self._utc_now(), self._patience
-            verdict = decide(job, run, now=now, unchanged=silence, patience=patience)
-            await self._do(job, run, verdict)
+        words = {job.id: _last_word(job, runs.get(job.run_id or "")) for job in jobs}
+        silences = self._listener.heard(words, self._clock())
+
+        async def follow(job: Job) -> None:
+            run = runs.get(job.run_id or "")
+            await self._do(job, run, self._verdict(job, run, silences[job.id]))
+
+        await self._looking.over(jobs, follow)
+
+    def _verdict(self, job: Job, run: Run | None, silence: timedelta) -> Verdict:
+        if job.run_id is None:
+            return Settle() if job.is_finished else Wait()
+        return decide(job, run, now=self._utc_now(), unchanged=silence, patience=self._patience)
 
     async def _unsettled(self) -> tuple[Job, ...]:
         page = await run_sync(self._jobs.jobs, _UNSETTLED)
@@ -130,13 +133,6 @@ class Reconciler:
             await self._move(job, JobState.FAILED, f"Prefect refuses it: {error}")
         except AttemptOver:
             return  # somebody was faster
-
-    def _last_word(self, job: Job, runs: Mapping[str, Run]) -> tuple[object, float]:
-        """Return what was last heard of the job, with when we first saw it, by our own clock."""
-        run = runs.get(job.run_id or "")
-        word = (job.attempt, job.heard_at, run.kind if run else None)
-        before, since = self._heard.get(job.id, (None, 0.0))
-        return (word, since) if before == word else (word, self._clock())
 
     async def _do(self, job: Job, run: Run | None, verdict: Verdict) -> None:
         if isinstance(verdict, Wait):
@@ -182,8 +178,10 @@ class Reconciler:
 
     async def _look_now_and_then(self) -> None:
         await asyncio.sleep(self._settings.look_every_s)
-        await self.look()
-        self.wake()  # what could not be handed over is tried again
+        try:
+            await self.look()
+        finally:
+            self.wake()  # what could not be handed over is tried again
 
     async def _run(self, once: Callable[[], Coroutine[Any, Any, None]]) -> None:
         away = False
@@ -199,6 +197,11 @@ class Reconciler:
             except* Exception:  # noqa: BLE001  # a task's edge: one bad look must not be the last
                 _log.exception("a look at the jobs met a fault")
                 await asyncio.sleep(self._settings.look_every_s)
+
+
+def _last_word(job: Job, run: Run | None) -> object:
+    """Return what differs once something new is heard of the job."""
+    return (job.attempt, job.heard_at, run.kind if run else None)
 
 
 def _waits(job: Job) -> bool:

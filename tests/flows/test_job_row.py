@@ -1,7 +1,7 @@
 """What a run tells the job's row, and what it hears there."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -11,11 +11,11 @@ from flows.job_row import JobRow, told_to_row
 from flows.progress import JobProgress
 from inference.tickets import Ticket
 from registry.domain import ModelRef
-from registry.errors import RegistryUnavailable
 from registry.job_book import Jobs, Order
 from registry.job_conflicts import AttemptOver
 from registry.jobs import Counts, Job
-from tests.contracts.memory_store import MemoryRows, MemoryStore
+from tests.contracts.memory_store import MemoryStore
+from tests.contracts.store_away import StoreAway
 from tests.contracts.test_store import FIRST, FLIGHTS
 
 NOTHING = Work(stages=(), bound=None, foreign_requests=0)
@@ -153,7 +153,7 @@ async def test_a_cancellation_from_elsewhere_leaves_the_row(jobs: Jobs, job: Job
 
 async def test_an_outage_of_the_registry_stops_no_run(store: MemoryStore, job: Job) -> None:
     """What could not be told is told later."""
-    away = _Away(store)
+    away = StoreAway(store)
     jobs, progress = Jobs(away), JobProgress()
     async with _told(jobs, job, progress) as row:
         away.is_away = True
@@ -172,20 +172,3 @@ async def test_a_published_job_stays_published(jobs: Jobs, job: Job) -> None:
     async with _told(jobs, job, JobProgress()) as row:
         await row.worked(NOTHING)
     assert jobs.job(job.id) == done
-
-
-class _Away(MemoryStore):
-    """A registry that can be away, as a database behind a network can."""
-
-    def __init__(self, there: MemoryStore) -> None:
-        super().__init__()
-        self._there = there
-        self.is_away = False
-
-    def reading(self) -> AbstractContextManager[MemoryRows]:  # type: ignore[override]  # theirs is a generator's
-        return self._there.reading()
-
-    def writing(self) -> AbstractContextManager[MemoryRows]:  # type: ignore[override]  # as above
-        if self.is_away:
-            raise RegistryUnavailable("the network is cut")
-        return self._there.writing()
