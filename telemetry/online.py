@@ -62,9 +62,10 @@ class OnlineMetrics:
         self._copies.labels(model, version, outcome).inc()
 
     def compared(
-        self, model: str, version: str, *, agreed: int, rows: int, difference: float
+        self, model: str, version: str, *, agreed: int, rows: int, difference: float | None
     ) -> None:
-        """Count the rows of one copy."""
+        """Count the rows of one copy; no difference where the answers have another form."""
         self._rows.labels(model, version, "yes").inc(agreed)
         self._rows.labels(model, version, "no").inc(rows - agreed)
-        self._difference.labels(model, version).observe(difference)
+        if difference is not None:
+            self._difference.labels(model, version).observe(difference)

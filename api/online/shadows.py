@@ -55,7 +55,9 @@ class ShadowCounts:
     agreed: int = 0
     """Rows that agreed."""
     difference: float = 0.0
-    """Largest absolute difference of two numbers."""
+    """Largest absolute difference of two numbers, of answers that have the same form."""
+    differs: str = ""
+    """What was another in the form of the last answer of which it was; empty for none."""
 
 
 class Shadows:
@@ -125,14 +127,17 @@ class Shadows:
         counts = self._counts_of(copy)
         counts.rows += found.rows
         counts.agreed += found.agreed
-        counts.difference = max(counts.difference, found.difference)
+        if found.differs:
+            counts.differs = found.differs
+        else:
+            counts.difference = max(counts.difference, found.difference)
         version = copy.version
         self._metrics.compared(
             version.name,
             str(version.version),
             agreed=found.agreed,
             rows=found.rows,
-            difference=found.difference,
+            difference=None if found.differs else found.difference,
         )
 
     def _note(self, copy: Copy, outcome: str) -> None:

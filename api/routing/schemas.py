@@ -89,7 +89,11 @@ class ComparisonBody(BaseModel):
         description="Part of the rows with the same outputs, numbers within 0.1 %; null for none."
     )
     largest_difference: float | None = Field(
-        description="Largest absolute difference of two numbers; null where shapes differ."
+        description="Largest absolute difference of two numbers; null where one is infinite."
+    )
+    differs: str | None = Field(
+        description="How the form of an answer differed last, such as its shape: such answers "
+        "agree nowhere. Null where none did."
     )
 
     @classmethod
@@ -106,6 +110,7 @@ class ComparisonBody(BaseModel):
             rows=counts.rows,
             agreement=counts.agreed / counts.rows if counts.rows else None,
             largest_difference=far if far < float("inf") else None,
+            differs=counts.differs or None,
         )
 
 
