@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
@@ -89,9 +88,5 @@ async def test_a_server_that_hangs_is_given_up(open_api: OpenApi) -> None:
     """A port that takes connections and says nothing costs the deadline, no more."""
     with socket.create_server((LOOPBACK, 0)) as mute:
         async with open_api(f"{LOOPBACK}:{mute.getsockname()[1]}", check_timeout_s=0.3) as api:
-            start = time.monotonic()
             answer = await api.get("/health/ready")
-            took_s = time.monotonic() - start
-    assert answer.status_code == 503
-    assert [each["name"] for each in answer.json()["missing"]] == ["triton"]
-    assert took_s < 3
+    not_ready(answer, {"triton": "did not answer within 0.3 s"})

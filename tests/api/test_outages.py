@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr
 
@@ -21,7 +22,7 @@ from tests.api.conftest import settings_for
 NOBODY = "127.0.0.1:9"
 CHURN = "/v1/models/churn"
 CHAMPION = f"{CHURN}/aliases/champion"
-RECOVERED_S = 10
+RECOVERED_S = 60
 """Longest that the API may take to answer again once its database does."""
 
 
@@ -100,3 +101,27 @@ async def test_a_killed_postgres_is_told_until_it_is_back(
         assert await _moved(api, 2, 1) == 200
         names = [model["name"] for model in (await api.get("/v1/models")).json()["items"]]
         assert names == ["churn"]
+
+
+_DIES = (
+    "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
+    "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'",
+    "CREATE TRIGGER die AFTER UPDATE ON answers FOR EACH ROW EXECUTE FUNCTION die()",
+)
+
+
+async def test_a_create_that_dies_at_its_answer_is_not_there(postgres_url: str) -> None:
+    """The database ends the connection as the answer is kept; the same key creates afterwards."""
+    plain = postgres_url.replace("+psycopg", "")
+    async with _api(RegistrySettings(database_url=postgres_url)) as api:
+        with psycopg.connect(plain, autocommit=True) as connection:
+            for statement in _DIES:
+                connection.execute(statement)
+            died = await created(api, "/v1/models", {"name": "flights"}, key="k")
+            assert kind_of(died) == (503, "registry-unavailable")
+            connection.execute("DROP TRIGGER die ON answers")
+        assert (await api.get("/v1/models")).json()["items"] == []
+        first = await created(api, "/v1/models", {"name": "flights"}, key="k")
+        again = await created(api, "/v1/models", {"name": "flights"}, key="k")
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])

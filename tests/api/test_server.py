@@ -38,7 +38,7 @@ async def test_a_signal_ends_it(
     settings = settings_for(database, NOBODY)
     settings = replace(settings, api=settings.api.model_copy(update={"drain_notice_s": notice_s}))
     serving = asyncio.create_task(serve(settings, listener, say))
-    await asyncio.wait_for(started.wait(), timeout=20)
+    await asyncio.wait_for(started.wait(), timeout=60)
     async with AsyncClient(base_url=f"http://127.0.0.1:{address[1]}") as client:
         answer = await client.get("/health/live")
     assert answer.json() == {"status": "live"}
@@ -46,7 +46,7 @@ async def test_a_signal_ends_it(
     for number in signals:
         os.kill(os.getpid(), number)
         await asyncio.sleep(0.05)
-    await asyncio.wait_for(serving, timeout=20)
+    await asyncio.wait_for(serving, timeout=60)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=5)
 
