@@ -63,7 +63,8 @@ class Catalog(CatalogReader):
     ) -> Model:
         """Add a model that has no version yet; raises `InvalidName`, `AlreadyExists`.
 
-        The name of a deleted model may be used again; its versions are counted on.
+        The name of a deleted model may be used again; its versions are counted on, and its
+        protected aliases are still protected.
         """
         draft = Model(
             check_name(name, "model"), description, 0, self._now(), by, check_tags(tags or {})
@@ -103,12 +104,13 @@ class Catalog(CatalogReader):
     ) -> None:
         """Take the model with all its versions away; its history stays readable.
 
-        Raises `UnknownModel`, `RevisionChanged`, or `InUse` while anything points to it.
+        Its protected aliases stay protected, for whoever uses the name again. Raises
+        `UnknownModel`, `RevisionChanged`, or `InUse` while anything points to it.
         """
         with self._writing(name) as rows:
             model = locked_model(rows, name, if_revision=if_revision)
             require_unused(rows, f"model {name}", name, None)
-            bare = replace(model, description="", tags={}, protected=())
+            bare = replace(model, description="", tags={})
             gone = record(rows, bare, EventKind.MODEL_DELETED, by=by, now=self._now(), why=why)
             rows.delete_model(name, gone.changed_at or self._now())
 
@@ -194,6 +196,7 @@ class Catalog(CatalogReader):
         why: str = "",
         from_version: int | None = None,
         if_revision: int | None = None,
+        approver: bool = True,
     ) -> Alias:
         """Point `alias` to `version`, and write the move into the history.
 
@@ -204,14 +207,16 @@ class Catalog(CatalogReader):
         A protected alias goes to a version only after somebody approved that version who is
         neither the one who moves it nor the one who registered the version; rolling back to a
         version that was approved needs no new approval. A version whose registrar is not known
-        counts as nobody's.
+        counts as nobody's. Only an `approver`, who may approve versions, moves a protected alias.
 
-        Raises `InvalidName`, `UnknownModel`, `UnknownVersion`, `AliasMoved` when the compare is
-        lost, `ApprovalMissing`.
+        A route of the alias must fit its new version. Raises `InvalidName`, `UnknownModel`,
+        `UnknownVersion`, `AliasMoved` when the compare is lost, `ApproverNeeded`,
+        `ApprovalMissing`, `RouteInTheWay`.
         """
         check_alias(alias)
         with self._writing(name) as rows:
             model = locked_model(rows, name)
+            promotion.require_approver(model, alias, approver=approver)
             expected = {"from_version": from_version, "if_revision": if_revision}
             promotion.compare(rows, name, alias, **expected)
             now = self._now()
@@ -239,24 +244,28 @@ class Catalog(CatalogReader):
             promotion.delete_alias(rows, model, alias, by=by, why=why, now=self._now())
 
     def protect_alias(
-        self, name: str, alias: str, *, protected: bool, by: str = "", why: str = ""
+        self,
+        name: str,
+        alias: str,
+        *,
+        protected: bool,
+        by: str = "",
+        why: str = "",
+        if_revision: int | None = None,
     ) -> Model:
         """Let the alias go to approved versions only, see `set_alias`, or to any again.
 
-        An alias may be protected before it exists, and stays where it points. Who may do this is
-        for the API's scopes to say: whoever may take a protection off can pass the gate, and the
-        history shows it. Raises `InvalidName`, `UnknownModel`.
+        An alias may be protected before it exists, and stays where it points; its canaries must
+        have been approved. Who may do this is for the API's scopes to say: whoever may take a
+        protection off can pass the gate, and the history shows it. Raises `InvalidName`,
+        `UnknownModel`, `RevisionChanged`, `RouteInTheWay`.
         """
         check_alias(alias)
         with self._writing(name) as rows:
-            model = locked_model(rows, name)
-            if protected == (alias in model.protected):
-                return model
-            others = {each for each in model.protected if each != alias}
-            changed = sorted(others | {alias} if protected else others)
-            kind = EventKind.ALIAS_PROTECTED if protected else EventKind.ALIAS_UNPROTECTED
-            told = replace(model, protected=tuple(changed))
-            return record(rows, told, kind, by=by, now=self._now(), why=why, alias=alias)
+            model = locked_model(rows, name, if_revision=if_revision)
+            now = self._now()
+            change = promotion.protect_alias if protected else promotion.unprotect_alias
+            return change(rows, model, alias, by=by, why=why, now=now)
 
     def claim(self, use: Use) -> None:
         """Keep what a job or route uses from being deleted until `release`.

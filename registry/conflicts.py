@@ -129,6 +129,37 @@ class AliasProtected(RegistryConflict):
         )
 
 
+class ApproverNeeded(RegistryConflict):
+    """Who wants to change which versions answer for a protected alias may not."""
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(model, alias)
+        self.model = model
+        self.alias = alias
+
+    def __str__(self) -> str:
+        name = f"{self.model}@{self.alias}"
+        return f"{name} is protected: have somebody move it who may approve versions"
+
+
+class RouteInTheWay(RegistryConflict):
+    """What is asked of an alias does not go together with its route."""
+
+    def __init__(self, model: str, alias: str, reason: str) -> None:
+        super().__init__(model, alias, reason)
+        self.model = model
+        self.alias = alias
+        self.reason = reason
+        """What does not fit: a version that would not be alike, or that nobody approved."""
+
+    def __str__(self) -> str:
+        name = f"{self.model}@{self.alias}"
+        return (
+            f"the route of {name} is in the way, {self.reason}: change it, or end it with "
+            f"`nightshift models route {name} --clear`"
+        )
+
+
 class ServerTaken(RegistryConflict):
     """The server belongs to another pool."""
 

@@ -17,6 +17,8 @@ RegistryError
     ├── ApprovalMissing   a protected alias goes to approved versions only
     ├── ApprovalRefused   who wants to approve a version may not
     ├── AliasProtected    a protected alias cannot be deleted
+    ├── ApproverNeeded    a protected alias is for those who may approve versions
+    ├── RouteInTheWay     what is asked of an alias does not go together with its route
     └── ServerTaken       the server belongs to another pool
 """
 

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from registry.answers import AnswerRows
 from registry.domain import Alias, Approval, Model, ModelVersion
 from registry.events import Event
 from registry.jobs import Job, JobEvent, JobFilter
@@ -35,7 +36,8 @@ class ModelRows(Protocol):
     def add_model(self, model: Model) -> tuple[Model, bool]:
         """Lock the model, added unless it exists; return it as it now is, and whether it was.
 
-        One that had been deleted begins anew, but counts its versions and events on.
+        One that had been deleted begins anew, but counts its versions and events on, and its
+        protected aliases stay so.
         """
 
     def put_model(self, model: Model) -> None:
@@ -204,7 +206,7 @@ class JobRows(Protocol):
         """Return what happened to the job, newest first; `after` is a revision."""
 
 
-class Rows(ModelRows, PoolRows, EventRows, JobRows, Protocol):
+class Rows(ModelRows, PoolRows, EventRows, JobRows, AnswerRows, Protocol):
     """The registry's rows within one transaction."""
 
 

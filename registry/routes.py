@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from registry.domain import ModelVersion
 from registry.errors import InvalidRegistration
 
 WHOLE = 10_000
@@ -67,6 +68,21 @@ def check_split(canaries: Sequence[Share], shadow: Share | None) -> tuple[Share,
             "the shares of a route do not fit: each is above 0 and the canaries' sum at most 100 %"
         )
     return tuple(sorted(canaries, key=lambda canary: canary.version))
+
+
+def misfit(stable: ModelVersion, other: ModelVersion) -> str | None:
+    """Say why callers of `stable` could tell that `other` answered them; None when they cannot.
+
+    What a caller may send follows from the alias's version, the number of rows too: another
+    version that takes fewer of them would refuse what was allowed.
+    """
+    mine, theirs = stable.signature, other.signature
+    if (mine.inputs, mine.outputs) != (theirs.inputs, theirs.outputs):
+        return f"{other} takes or gives something else than {stable}"
+    if theirs.max_batch_size and not 0 < mine.max_batch_size <= theirs.max_batch_size:
+        most = mine.max_batch_size or "any number of them"
+        return f"{other} takes at most {theirs.max_batch_size} rows at a time, {stable} {most}"
+    return None
 
 
 def point_of(route: str, key: str) -> int:

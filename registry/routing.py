@@ -8,15 +8,20 @@ from typing import Any
 from registry import promotion
 from registry.catalog import utc_now
 from registry.conflicts import RevisionChanged
-from registry.domain import ModelVersion
+from registry.domain import Model
 from registry.errors import InvalidRegistration
 from registry.events import EventKind
 from registry.history import record
 from registry.lookup import locked_model, require_alias, require_model, require_version
 from registry.port import Rows, Store
-from registry.routes import WHOLE, Route, Share, check_split
+from registry.routes import WHOLE, Route, Share, check_split, misfit
 from registry.telling import telling
 from registry.uses import Use, UseKind
+
+_ALIKE = (
+    "a route is between versions that callers cannot tell apart; give the other one an alias of "
+    "its own"
+)
 
 
 class Routing:
@@ -56,14 +61,16 @@ class Routing:
         by: str = "",
         why: str = "",
         if_revision: int | None = None,
+        approver: bool = True,
     ) -> Route:
         """Split the alias's requests, in place of the split that there is.
 
-        Every version must take and give what the alias's version does, so that no caller meets
-        another model than they were told of; a canary of a protected alias must be approved as if
-        the alias were moved to it. The versions cannot be deleted meanwhile, nor can the alias.
-        Safe to repeat. Raises `UnknownModel`, `UnknownAlias`, `UnknownVersion`,
-        `InvalidRegistration`, `ApprovalMissing`, `RevisionChanged`.
+        Every version must take and give what the alias's version does, and as many rows at a
+        time, so that no caller meets another model than they were told of. Canaries of a
+        protected alias are changed as the alias is moved: by an `approver`, to approved versions.
+        The versions cannot be deleted meanwhile, nor can the alias. Safe to repeat. Raises
+        `UnknownModel`, `UnknownAlias`, `UnknownVersion`, `InvalidRegistration`,
+        `ApproverNeeded`, `ApprovalMissing`, `RevisionChanged`.
         """
         ordered = check_split(canaries, shadow)
         with self._writing(model) as rows:
@@ -73,11 +80,11 @@ class Routing:
             if before and (before.canaries, before.shadow) == (ordered, shadow):
                 return before
             for share in (*ordered, *([shadow] if shadow else [])):
-                _require_alike(stable, require_version(rows, model, share.version))
-            if alias in found.protected:
-                for share in ordered:
-                    version = require_version(rows, model, share.version)
-                    promotion.pass_gate(rows, version, alias, by=by)
+                apart = misfit(stable, require_version(rows, model, share.version))
+                if apart is not None:
+                    raise InvalidRegistration(f"{apart}: {_ALIKE}")
+            if ordered or (before and before.canaries):
+                _pass_gate(rows, found, alias, ordered, by=by, approver=approver)
             change = {"canaries": list(map(_told, ordered)), "shadow": shadow and _told(shadow)}
             told = {"alias": alias, "why": why, "change": change}
             kind, now = EventKind.ROUTE_SET, self._now()
@@ -96,10 +103,12 @@ class Routing:
         by: str = "",
         why: str = "",
         if_revision: int | None = None,
+        approver: bool = True,
     ) -> None:
         """Let the alias's version answer everything again; safe to repeat.
 
-        Raises `UnknownModel`, `UnknownAlias`, `RevisionChanged`.
+        Canaries of a protected alias are taken away by an `approver` only. Raises `UnknownModel`,
+        `UnknownAlias`, `RevisionChanged`, `ApproverNeeded`.
         """
         with self._writing(model) as rows:
             found = locked_model(rows, model)
@@ -107,6 +116,8 @@ class Routing:
             before = _compared(rows, model, alias, if_revision)
             if before is None:
                 return
+            if before.canaries:
+                promotion.require_approver(found, alias, approver=approver)
             rows.delete_route(model, alias)
             rows.remove_uses(UseKind.ROUTE, str(before))
             kind, told = EventKind.ROUTE_CLEARED, {"alias": alias, "why": why}
@@ -124,13 +135,15 @@ def _compared(rows: Rows, model: str, alias: str, if_revision: int | None) -> Ro
     return before
 
 
-def _require_alike(stable: ModelVersion, other: ModelVersion) -> None:
-    mine, theirs = stable.signature, other.signature
-    if (mine.inputs, mine.outputs) != (theirs.inputs, theirs.outputs):
-        raise InvalidRegistration(
-            f"{other} takes or gives something else than {stable}: a route is between versions "
-            "that callers cannot tell apart; give the other one an alias of its own"
-        )
+def _pass_gate(
+    rows: Rows, model: Model, alias: str, canaries: Sequence[Share], *, by: str, approver: bool
+) -> None:
+    if alias not in model.protected:
+        return
+    promotion.require_approver(model, alias, approver=approver)
+    for share in canaries:
+        version = require_version(rows, model.name, share.version)
+        promotion.pass_gate(rows, version, alias, by=by)
 
 
 def _hold(rows: Rows, route: Route) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
+from registry.answers import Claim, Earlier, KeptAnswer
 from registry.domain import Alias, Approval, Model, ModelVersion
 from registry.events import Event
 from registry.jobs import Job, JobEvent, JobFilter, places_above
@@ -36,6 +37,7 @@ class MemoryRows:
     all_events: list[Event] = field(default_factory=list)
     all_jobs: dict[str, Job] = field(default_factory=dict)
     all_job_events: list[JobEvent] = field(default_factory=list)
+    all_keys: dict[tuple[str, str], tuple[Claim, KeptAnswer | None]] = field(default_factory=dict)
 
     def copied(self) -> "MemoryRows":
         """Return rows that may be changed; what they hold never is."""
@@ -72,6 +74,7 @@ class MemoryRows:
                 last_version=known.last_version,
                 revision=known.revision,
                 changed_at=known.changed_at,
+                protected=known.protected,
             )
         self.gone_models.discard(model.name)
         self.all_models[model.name] = replace(
@@ -303,6 +306,23 @@ class MemoryRows:
             if event.job == job_id and (after is None or event.revision < after)
         ]
         return tuple(found[:limit])
+
+    def claim_key(self, claim: Claim) -> Earlier | None:
+        earlier, answer = self.all_keys.get((claim.scope, claim.key), (None, None))
+        if earlier is not None and earlier.expires_at > claim.now:
+            free = earlier.token == claim.token or earlier.now < claim.abandoned_before
+            if answer is not None or not free:
+                return Earlier(earlier.fingerprint, earlier.expires_at, answer)
+        self.all_keys[claim.scope, claim.key] = (claim, None)
+        return None
+
+    def keep_answer(self, claim: Claim, answer: KeptAnswer) -> None:
+        self.all_keys[claim.scope, claim.key] = (claim, answer)
+
+    def free_key(self, claim: Claim) -> None:
+        earlier, answer = self.all_keys.get((claim.scope, claim.key), (None, None))
+        if earlier is not None and earlier.token == claim.token and answer is None:
+            del self.all_keys[claim.scope, claim.key]
 
 
 class MemoryStore:

@@ -201,10 +201,11 @@ def test_adding_a_model_again_keeps_the_first(store: Store) -> None:
 
 
 def test_a_deleted_model_keeps_its_numbers(store: Store) -> None:
-    """Nothing of it is found any more; taken up again, it counts on."""
+    """Nothing of it is found any more; taken up again, it counts on behind the same gate."""
     _fill(store)
     with store.writing() as rows:
-        rows.put_model(replace(FLIGHTS, last_version=2, revision=9, tags={}, protected=()))
+        gone = replace(FLIGHTS, last_version=2, revision=9, tags={}, protected=("champion",))
+        rows.put_model(gone)
         rows.delete_model("flights", NOON)
     with store.writing() as rows:
         assert (rows.model("flights"), rows.lock_model("flights")) == (None, None)
@@ -214,7 +215,9 @@ def test_a_deleted_model_keeps_its_numbers(store: Store) -> None:
         draft = Model("flights", "anew", 0, later, "bob", {"a": "b"})
         found, added = rows.add_model(draft)
         assert added
-        assert found == replace(draft, last_version=2, revision=9, changed_at=NOON)
+        assert found == replace(
+            draft, last_version=2, revision=9, changed_at=NOON, protected=("champion",)
+        )
         rows.add_version(replace(FIRST, version=3), content="content 1")
     with store.reading() as rows:
         assert _versions(rows) == (replace(FIRST, version=3),)

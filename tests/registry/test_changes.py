@@ -351,7 +351,7 @@ def test_a_deleted_version_is_not_given_again(catalog: Catalog, register: Regist
 
 
 def test_a_deleted_models_name_counts_on(catalog: Catalog, register: Register) -> None:
-    """It begins anew, without what it had; numbers and history go on."""
+    """It begins anew, without what it had; numbers, history and the gate stay."""
     register(1, description="old", tags={"a": "b"})
     catalog.change_model("flights", tags={"team": "sky"})
     catalog.protect_alias("flights", "champion", protected=True)
@@ -365,7 +365,7 @@ def test_a_deleted_models_name_counts_on(catalog: Catalog, register: Register) -
     assert (last.kind, last.by, last.why) == (EventKind.MODEL_DELETED, "ada", "unused")
     assert register(1, description="new").version == 2
     model = catalog.model("flights")
-    assert (model.description, model.tags, model.protected) == ("new", {}, ())
+    assert (model.description, model.tags, model.protected) == ("new", {}, ("champion",))
     assert (model.last_version, model.revision) == (2, 7)
     assert catalog.aliases("flights").items == ()
 

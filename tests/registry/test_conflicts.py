@@ -11,8 +11,10 @@ from registry.conflicts import (
     AlreadyExists,
     ApprovalMissing,
     ApprovalRefused,
+    ApproverNeeded,
     InUse,
     RevisionChanged,
+    RouteInTheWay,
     ServerTaken,
 )
 from registry.domain import Alias
@@ -63,6 +65,15 @@ TOLD = [
         AliasProtected("flights", "champion"),
         "flights@champion is protected: take its protection off first with `nightshift models "
         "unprotect flights champion`",
+    ),
+    (
+        ApproverNeeded("flights", "champion"),
+        "flights@champion is protected: have somebody move it who may approve versions",
+    ),
+    (
+        RouteInTheWay("flights", "champion", "flights@2 was not approved"),
+        "the route of flights@champion is in the way, flights@2 was not approved: change it, or "
+        "end it with `nightshift models route flights@champion --clear`",
     ),
     (
         ServerTaken("triton:8001", "gpu"),

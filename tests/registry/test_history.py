@@ -266,7 +266,7 @@ class CatalogWork(RuleBasedStateMachine):
         else:
             assert not model.aliases
             assert not model.jobs
-            self.models[name] = Believed(last=model.last)
+            self.models[name] = Believed(last=model.last, protected=model.protected)
             self.acknowledged()
 
     @precondition(lambda self: self.release is None)
