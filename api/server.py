@@ -7,8 +7,8 @@ import socket
 import time
 from collections.abc import Callable
 from typing import cast
-from weakref import WeakKeyDictionary
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -19,9 +19,6 @@ from api.settings import Settings
 from telemetry.logs import logger
 
 _log = logger(__name__)
-
-_TICKS_BETWEEN_LOOKS = 10
-"""uvicorn's clock ticks ten times a second."""
 
 
 async def serve(
@@ -63,7 +60,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        http=H11Protocol,
+        http=_Connection,
         ws="none",
         log_config=None,
         access_log=False,
@@ -108,15 +105,47 @@ class _Leaving:
         self.now()
 
 
+class _Connection(H11Protocol):
+    """Knows since when it waits for a request; uvicorn waits for the first for ever."""
+
+    _waits_since: float | None = None
+    _answered: RequestResponseCycle | None = None
+
+    def connection_made(  # type: ignore[override]  # as theirs: they want a narrower transport
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Wait for the first request from now on."""
+        super().connection_made(transport)
+        self._waits_since = time.monotonic()
+
+    def close_if_overdue(self, now: float, longest_s: float) -> None:
+        """Close where a request began and goes no further, or none ever came.
+
+        1. A request is being answered: how long its body may take is the gateway's to judge.
+        2. Nothing came since the last answer: uvicorn closes that itself.
+        3. Half a head, or half a body that was answered unread.
+        """
+        # Theirs is typed as if there were one from the start.
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        if cycle is not None and (not cycle.response_complete or self._has_nothing()):
+            self._waits_since = None
+            return
+        if self._waits_since is None or self._answered is not cycle:
+            self._answered, self._waits_since = cycle, now
+        if now - self._waits_since > longest_s:
+            self.transport.close()
+
+    def _has_nothing(self) -> bool:
+        """Say whether the caller has sent nothing that is not answered."""
+        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+
+
 class _Server(uvicorn.Server):
-    """Closes connections on which no request arrives; uvicorn waits for the first for ever."""
+    """Closes connections on which no request arrives."""
 
     def __init__(self, config: uvicorn.Config, head_timeout_s: float) -> None:
         super().__init__(config)
         self._head_timeout_s = head_timeout_s
-        self._waiting_since: WeakKeyDictionary[H11Protocol, tuple[object, float]] = (
-            WeakKeyDictionary()
-        )
 
     def capture_signals(  # type: ignore[override]  # theirs is a generator, only entered and left
         self,
@@ -125,25 +154,9 @@ class _Server(uvicorn.Server):
         return contextlib.nullcontext()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after connections once a second."""
-        if counter % _TICKS_BETWEEN_LOOKS == 0:
-            self._close_idle(time.monotonic())
-        return await super().on_tick(counter)
-
-    def _close_idle(self, now: float) -> None:
-        """Close what has waited too long for a request, or still sends one that was answered."""
+        """Look after connections: uvicorn's clock ticks ten times a second."""
+        now = time.monotonic()
         for connection in list(self.server_state.connections):
-            if not isinstance(connection, H11Protocol):
-                continue
-            # Theirs is typed as if there were one from the start.
-            cycle = cast(RequestResponseCycle | None, connection.cycle)
-            if cycle is not None and not cycle.response_complete:
-                self._waiting_since.pop(connection, None)
-                continue
-            # A cycle that is another one than before means that a request was answered meanwhile.
-            before, since = self._waiting_since.get(connection, (None, now))
-            if before is not cycle:
-                since = now
-            self._waiting_since[connection] = (cycle, since)
-            if now - since > self._head_timeout_s:
-                connection.transport.close()
+            if isinstance(connection, _Connection):
+                connection.close_if_overdue(now, self._head_timeout_s)
+        return await super().on_tick(counter)

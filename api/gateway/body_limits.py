@@ -110,9 +110,9 @@ class _Body:
         """Return the next piece of the body; raises `Refused`."""
         if self._complete:
             return await self._receive()
-        left_s = self._start + self._bounds.deadline_s(self._received) - time.monotonic()
+        elapsed_s = time.monotonic() - self._start
         try:
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(self._bounds.patience_s(self._received, elapsed_s)):
                 message = await self._receive()
         except TimeoutError as error:
             words = f"{self._received} bytes of the body arrived in time"

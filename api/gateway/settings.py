@@ -164,11 +164,15 @@ class TrafficSettings(BaseSettings):
     answered; others are refused at once with 503. Twice the largest body at least, which may come
     compressed. A body is copied on its way to a server: it takes up to three times its size."""
     body_grace_s: float = Field(default=10.0, gt=0)
-    """Time in which any body may arrive."""
+    """Time in which any body may arrive, if it keeps coming."""
+    body_pause_s: float = Field(default=4.0, gt=0)
+    """Longest time in which nothing of a body arrives: half a request is gone within five seconds,
+    and a lost packet on a bad line is sent again twice before."""
     min_body_bytes_per_s: float = Field(default=16_384.0, gt=0)
     """What a body must bring each second beyond that, on average; a bad mobile line brings more."""
-    head_timeout_s: float = Field(default=10.0, gt=0)
-    """Longest time for the lines before a body, or without any request on an open connection."""
+    head_timeout_s: float = Field(default=3.0, gt=0)
+    """Longest time for the lines before a body, or for a first request on a new connection: they
+    come in one packet or a few, and each packet may be lost twice."""
     max_in_flight: int = Field(default=256, gt=0)
     """Requests that are answered at a time; others are refused at once with 503."""
     max_connections: int = Field(default=2048, gt=0)
@@ -188,6 +192,7 @@ class TrafficSettings(BaseSettings):
         return BodyBounds(
             self.max_body_bytes,
             self.body_grace_s,
+            self.body_pause_s,
             self.min_body_bytes_per_s,
             # No bound of its own: each request that is under way may have its body.
             max_held_bytes=self.max_in_flight * self.max_body_bytes,

@@ -54,11 +54,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
-    """The API as a process, which gives up on slow senders within a second."""
+    """The API as a process, which gives up on slow senders after a second."""
     folder = tmp_path_factory.mktemp("probe")
     with probe(
         folder,
         API_BODY_GRACE_S="1",
+        API_BODY_PAUSE_S="1",
         API_HEAD_TIMEOUT_S="1",
         QUOTA_ADDRESS="300/3600",
     ) as running:
