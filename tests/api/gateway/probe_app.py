@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
@@ -19,6 +20,14 @@ async def slow(ms: int) -> dict[str, int]:
     """Answer after so many milliseconds."""
     await asyncio.sleep(ms / 1000)
     return {"ms": ms}
+
+
+@router.get("/held", dependencies=[requires("models:read")])
+async def held(until: Path) -> dict[str, bool]:
+    """Answer once there is that file."""
+    while not until.exists():  # noqa: ASYNC240  # a look at the local disk, for a test
+        await asyncio.sleep(0.02)
+    return {"held": True}
 
 
 @router.get("/models/{model}", dependencies=[requires("models:read")])

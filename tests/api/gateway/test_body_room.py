@@ -38,17 +38,21 @@ def test_room_is_taken_once_and_given_back() -> None:
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
-    """The API with room for two of the largest bodies."""
+    """The API with room for two of the largest bodies, and patience with who sends them."""
     folder = tmp_path_factory.mktemp("narrow")
     with probe(
-        folder, API_MAX_INFER_BYTES=str(MIB), API_MAX_INFER_HELD_BYTES=str(2 * MIB)
+        folder,
+        API_MAX_INFER_BYTES=str(MIB),
+        API_MAX_INFER_HELD_BYTES=str(2 * MIB),
+        API_BODY_GRACE_S="600",
+        API_BODY_PAUSE_S="600",
     ) as running:
         yield running
 
 
 def test_bodies_that_have_not_ended_take_room(narrow: Probe) -> None:
     """Two senders have all but a byte of theirs here: there is no room until they are answered."""
-    with ExitStack() as opened, httpx.Client(base_url=narrow.url, headers=tokens.bearer()) as api:
+    with ExitStack() as opened, asking(narrow) as api:
         senders = [opened.enter_context(unfinished(narrow, MIB - 1)) for _ in range(2)]
         await_full(narrow, left=2)
         for body in (bytes(3), iter([bytes(65_536)] * 4)):
@@ -65,7 +69,7 @@ def test_bodies_that_have_not_ended_take_room(narrow: Probe) -> None:
 
 def test_what_was_compressed_takes_room_too(narrow: Probe) -> None:
     """A kilobyte that becomes a megabyte is refused where a megabyte would be."""
-    with ExitStack() as opened, httpx.Client(base_url=narrow.url, headers=tokens.bearer()) as api:
+    with ExitStack() as opened, asking(narrow) as api:
         for size in (MIB - 1, MIB - 65_536):
             opened.enter_context(unfinished(narrow, size))
         await_full(narrow, left=65_537)
@@ -74,9 +78,14 @@ def test_what_was_compressed_takes_room_too(narrow: Probe) -> None:
         assert not is_full(api, gzip.compress(bytes(32_768)), coding)
 
 
+def asking(narrow: Probe) -> httpx.Client:
+    """Return a client that has a token."""
+    return httpx.Client(base_url=narrow.url, headers=tokens.bearer(), timeout=60)
+
+
 def unfinished(narrow: Probe, size: int, *, announced: int = MIB) -> socket.socket:
     """Return a connection that has sent so much of the body that it announced."""
-    connection = socket.create_connection((LOOPBACK, narrow.port), timeout=20)
+    connection = socket.create_connection((LOOPBACK, narrow.port), timeout=60)
     authorization = tokens.bearer()["Authorization"]
     head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\n"
     connection.sendall(f"{head}Content-Length: {announced}\r\n\r\n".encode() + bytes(size))
@@ -88,7 +97,7 @@ def await_full(narrow: Probe, *, left: int) -> None:
 
     Only the announcement of a body is sent, which takes no room from those who are waited for.
     """
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with unfinished(narrow, 0, announced=left + 1) as connection:
             connection.settimeout(1)

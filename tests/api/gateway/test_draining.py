@@ -33,14 +33,15 @@ class Balancer:
 
     def watch(self) -> None:
         """Ask for readiness until it is gone."""
-        with httpx.Client(base_url=self._running.url) as client:
+        with httpx.Client(base_url=self._running.url, timeout=60) as client:
             while "server" not in _missing(client):
                 time.sleep(0.02)
         self._sends.clear()
 
     def call(self, ms: int) -> None:
         """Send requests over one connection for as long as they are welcome."""
-        with httpx.Client(base_url=self._running.url, headers=tokens.bearer()) as client:
+        headers = tokens.bearer()
+        with httpx.Client(base_url=self._running.url, headers=headers, timeout=60) as client:
             while self._sends.is_set():
                 try:
                     self.seen.append(client.get(f"/probe/slow/{ms}").status_code)
@@ -74,34 +75,36 @@ def restart(folder: Path, port: int, random: Random) -> list[object]:
         balancer = Balancer(running)
         watching = threads.submit(balancer.watch)
         calling = [threads.submit(balancer.call, random.randrange(300)) for _ in range(CALLERS)]
-        assert eventually(lambda: len(balancer.seen) >= CALLERS, within_s=20)
+        assert eventually(lambda: len(balancer.seen) >= CALLERS, within_s=60)
         time.sleep(random.uniform(0, 0.5))
         os.kill(running.pid, signal.SIGTERM)
         for each in (watching, *calling):
-            each.result(timeout=30)
-        assert eventually(lambda: not runs(running.pid), within_s=20)
+            each.result(timeout=60)
+        assert eventually(lambda: not runs(running.pid), within_s=60)
         return balancer.seen
 
 
 def test_what_is_under_way_at_the_signal_is_finished(tmp_path: Path) -> None:
     """Readiness says no at once, answers end their connections, then nobody listens."""
+    go = tmp_path / "go"
     with (
-        probe(tmp_path, API_DRAIN_NOTICE_S="1.5") as running,
-        httpx.Client(base_url=running.url, timeout=20) as client,
+        probe(tmp_path, API_DRAIN_NOTICE_S="600", API_DRAIN_S="100") as running,
+        httpx.Client(base_url=running.url, timeout=60) as client,
         ThreadPoolExecutor(1) as threads,
     ):
-        slow = threads.submit(
-            httpx.get, f"{running.url}/probe/slow/2500", headers=tokens.bearer(), timeout=20
-        )
-        assert eventually(lambda: _in_flight(client) == 2, within_s=10)
+        held = f"{running.url}/probe/held?until={go}"
+        slow = threads.submit(httpx.get, held, headers=tokens.bearer(), timeout=60)
+        assert eventually(lambda: _in_flight(client) == 2, within_s=60)
         os.kill(running.pid, signal.SIGTERM)
-        assert eventually(lambda: "server" in _missing(client), within_s=1)
+        assert eventually(lambda: "server" in _missing(client), within_s=60)
         live = client.get("/health/live")
         assert (live.status_code, live.headers["connection"]) == (200, "close")
-        assert eventually(lambda: not _listens(running.port), within_s=10)
+        os.kill(running.pid, signal.SIGTERM)  # the notice has been seen
+        assert eventually(lambda: not _listens(running.port), within_s=60)
         assert not slow.done()
-        assert slow.result(timeout=20).status_code == 200
-        assert eventually(lambda: not runs(running.pid), within_s=20)
+        go.touch()
+        assert slow.result(timeout=60).status_code == 200
+        assert eventually(lambda: not runs(running.pid), within_s=60)
 
 
 def _in_flight(client: httpx.Client) -> float:

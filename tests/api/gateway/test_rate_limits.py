@@ -93,7 +93,7 @@ def test_what_a_caller_says_of_its_address_is_not_believed(served: Probe) -> Non
 
     The process counts 300 for an address; the addresses in the first half are made up.
     """
-    with httpx.Client(base_url=served.url) as client:
+    with httpx.Client(base_url=served.url, timeout=60) as client:
         spoofed = [
             client.get(
                 "/v1/models",
