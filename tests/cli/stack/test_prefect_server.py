@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sqlite3
+import ssl
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_sends_nothing_out(prefect_api: LocalPrefect) -> None:
     settings = _ask(prefect_api, "/admin/settings")
     assert settings["server"]["analytics_enabled"] is False
     assert prefect_api.client_environment()["DO_NOT_TRACK"] == "1"
+
+
+async def test_a_client_trusts_nobody(prefect_api: LocalPrefect) -> None:
+    """It speaks to the server, over HTTP; an address with https has no authority that it knows."""
+    environment = prefect_api.client_environment()
+    [authority] = ssl.create_default_context(
+        cafile=environment["PREFECT_API_SSL_CERT_FILE"]
+    ).get_ca_certs()
+    assert authority["subject"] == ((("commonName", "nobody"),),)
+    async with get_client() as client:
+        assert await client.api_healthcheck() is None
 
 
 @pytest.fixture(scope="module")
