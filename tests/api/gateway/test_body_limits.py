@@ -114,12 +114,12 @@ def test_a_body_has_the_more_time_the_more_has_come() -> None:
 
 
 def test_a_slow_body_that_keeps_coming_is_taken(served: Probe) -> None:
-    """It takes twice the pause, in ten pieces of what a second must bring."""
+    """It takes half as long again as any body may, in pieces of what a second must bring."""
     piece = bytes(16_384)
 
     def slowly() -> Iterator[bytes]:
         for _ in range(10):
-            time.sleep(0.2)
+            time.sleep(0.15)
             yield piece
 
     headers = {**tokens.bearer(), "Content-Type": "application/octet-stream"}
