@@ -22,7 +22,8 @@ from flows.rounds import first_error
 from flows.scoring_here import beside_others, score_here
 from flows.scoring_job import ScoringJob
 from flows.shards.commit import PART_NAME, Adopted, Committed, PartRecord, part_key, read_part
-from flows.shards.errors import StoreError
+from flows.shards.errors import NoSuchObject, StoreError
+from flows.shards.object_store import ObjectStore
 from flows.shards.slice_objects import (
     Lead,
     SliceRecord,
@@ -81,6 +82,7 @@ class Coordination:
         self._etags: dict[str, str] = {}
         self._here: ScoringJob | None = None
         self._here_scored: list[Committed | Adopted] = []
+        self._blind_since: float | None = None
 
     @property
     def processes(self) -> int:
@@ -113,8 +115,26 @@ class Coordination:
         self._act(self._dispatch.begin(time.monotonic()), tasks)
         while not self._dispatch.done:
             await asyncio.sleep(self._settings.slice_poll_s)
-            seen = await self._look()
-            self._act(self._dispatch.decide(seen, time.monotonic()), tasks)
+            try:
+                seen = await self._look()
+            except StoreError as error:
+                self._blind(error)
+            else:
+                self._blind_since = None
+                self._act(self._dispatch.decide(seen, time.monotonic()), tasks)
+
+    def _blind(self, error: StoreError) -> None:
+        """Wait for a store that is away, as the slices do; raises `error` when it stays away.
+
+        Nothing is decided: a run whose record cannot be read is not silent.
+        """
+        now = time.monotonic()
+        self._dispatch.missed(now)
+        if self._blind_since is None:
+            self._log.warning("what the slices did cannot be read: %s", error)
+            self._blind_since = now
+        if now - self._blind_since >= self._settings.slice_store_s:
+            raise error
 
     def _act(self, actions: Iterable[Action], tasks: asyncio.TaskGroup) -> None:
         for action in actions:
@@ -173,7 +193,7 @@ class Coordination:
         self._dispatch.was_scored_here(action.number)
 
     async def _look(self) -> Seen:
-        """Find out what the runs do and which parts are new; count those."""
+        """Find out what the runs do and which parts are new; count those. Raises `StoreError`."""
         live = self._dispatch.live
         try:
             states = await self._runs.states(live)
@@ -181,10 +201,8 @@ class Coordination:
             self._log.warning("Prefect does not tell of the slices: %s", error)
             states = {}
         ended = any(state.phase == "ended" for state in states.values())
-        # A store that is away for a while is waited for: slices wait for it as well.
-        with suppress(StoreError):
-            for record in await in_thread(self._new_parts, set(live), ended):
-                self._count(record)
+        for record in await in_thread(self._new_parts, set(live), ended):
+            self._count(record)
         rows, quarantined = self._under_way(live)
         self._job.progress.elsewhere(rows=rows, quarantined=quarantined)
         return Seen(states, dict(self._records), self._parts.keys() | self._plan.committed.keys())
@@ -207,7 +225,8 @@ class Coordination:
             done |= self._listed()
         new = sorted(done - self._parts.keys() - self._plan.committed.keys())
         with ThreadPoolExecutor(self._job.files.footer_threads) as threads:
-            return list(threads.map(lambda index: read_part(store, part_key(index, digest)), new))
+            found = threads.map(lambda index: _part(store, part_key(index, digest)), new)
+            return [part for part in found if part is not None]
 
     def _listed(self) -> set[int]:
         """Return the shards whose part has a name in the output."""
@@ -238,3 +257,11 @@ class Coordination:
         with suppress(StoreError):
             await in_thread(give_up_lead, output, digest, self._coordinator)
         await asyncio.gather(*(self._runs.release(run, dead=False) for run in self._dispatch.live))
+
+
+def _part(store: ObjectStore, key: str) -> PartRecord | None:
+    """Read a part that a run told of; None when somebody has removed it since."""
+    try:
+        return read_part(store, key)
+    except NoSuchObject:
+        return None

@@ -104,7 +104,7 @@ class Dispatch:
     """The slices of a job with their runs. Pure: told what was seen, it says what to do.
 
     A slice's run dies when Prefect says that it ended, when its own record does, or when its record
-    stands still; whatever of its shards has no part then goes out again.
+    stands still while it can be read; what of its shards has no part then goes out again.
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class Dispatch:
         self._wait_s = wait_s
         self._help_s = help_s
         self._sign_at = now
+        self._looked_at = now
         self._committed: Collection[int] = ()
         self.most_at_once = 0
         """Most processes that scored at the same time."""
@@ -160,15 +161,16 @@ class Dispatch:
         4. Nothing runs, and no worker has begun anything for `wait_s`: one slice is scored here.
         5. Nothing waits, so that a worker may be free: the run with most left to do is helped.
         """
+        # Several looks must agree that a run is silent: in one long gap nobody listened.
+        self._pass_over(now, counts_s=self._silence_s / 3)
         self._committed = seen.committed
         self._look(seen, now)
         actions: list[Action] = []
         for each in self._slices:
             actions += self._settle(each, now)
         begun = [run for run in self._runs.values() if run.phase == "begun"]
-        if begun:
-            self._sign_at = now
         here = [each for each in self._slices if each.here]
+        self._sign_at = now if begun else self._sign_at
         self.most_at_once = max(self.most_at_once, len(begun) + len(here))
         waiting = [number for number, run in self._runs.items() if run.phase == "waiting"]
         if waiting and not begun and not here and now - self._sign_at >= self._wait_s:
@@ -177,9 +179,21 @@ class Dispatch:
             actions += self._help(now)
         return actions
 
+    def missed(self, now: float) -> None:
+        """Hear that nothing could be read since the last look: no silence counts meanwhile."""
+        self._pass_over(now, counts_s=0)
+
     def was_scored_here(self, number: int) -> None:
         """Hear that the job's own run has done with a slice."""
         self._slices[number].here = False
+
+    def _pass_over(self, now: float, *, counts_s: float) -> None:
+        """Count a gap since the last look as silence for no longer than `counts_s`."""
+        gap_s = max(now - self._looked_at - counts_s, 0)
+        self._looked_at = now
+        self._sign_at += gap_s
+        for run in self._runs.values():
+            run.heard_at += gap_s
 
     def _look(self, seen: Seen, now: float) -> None:
         for key, run in self._runs.items():

@@ -53,14 +53,20 @@ class SliceSettings(BaseSettings):
     slice_silence_s: float = Field(
         default=60.0,
         gt=0,
-        description="Silence after which a run is taken for dead: twelve beats are missed then. A "
-        "store that is away for as long makes double work, no harm.",
+        description="Silence after which a run is taken for dead: twelve beats are missed then. "
+        "Time in which the store cannot be read does not count.",
     )
     slice_beat_s: float = Field(
         default=5.0,
         gt=0,
         description="Seconds between two records of a run. A person who watches waits no longer, "
         "and a hundred slices write twenty small objects a second.",
+    )
+    slice_store_s: float = Field(
+        default=600.0,
+        ge=0,
+        description="Longest absence of the output's store, after which the job ends; what is done "
+        "is kept. Slices are tried for some two minutes, and go out again when it is back.",
     )
     slice_start_s: float = Field(
         default=600.0,

@@ -59,14 +59,18 @@ def test_what_a_dead_run_left_goes_out_again() -> None:
     assert handed.decide(seen({0: CRASHED}, {0: says(1)}, {0, 2}), 2) == again
 
 
+def watched(handed: Dispatch, what: Seen, first: int, last: int) -> list[Action]:
+    """Look every second; return what was to be done."""
+    return [each for now in range(first, last + 1) for each in handed.decide(what, now)]
+
+
 def test_a_silent_run_is_dead() -> None:
     """Though Prefect says that it runs; one whose beat goes on is not."""
     handed = dispatch(SLICES[0])
     handed.begin(0)
-    assert handed.decide(seen({0: RUNS}, {0: says(1)}), 10) == []
-    assert handed.decide(seen({0: RUNS}, {0: says(2)}), 69) == []
-    assert handed.decide(seen({0: RUNS}, {0: says(2)}), 128) == []
-    assert handed.decide(seen({0: RUNS}, {0: says(2)}), 129) == [
+    assert watched(handed, seen({0: RUNS}, {0: says(1)}), 1, 50) == []
+    assert watched(handed, seen({0: RUNS}, {0: says(2)}), 51, 110) == []
+    assert handed.decide(seen({0: RUNS}, {0: says(2)}), 111) == [
         Release(0, dead=True),
         Send(1, 0, (0, 1, 2, 3), why="it was silent for 60 s"),
     ]
@@ -76,12 +80,46 @@ def test_a_run_that_never_tells_of_itself_is_dead() -> None:
     """A worker took it, and died before its process began; it has longer for that."""
     handed = dispatch(SLICES[0])
     handed.begin(0)
-    assert handed.decide(seen({0: RUNS}), 1) == []
-    assert handed.decide(seen({0: RUNS}), 90) == []
+    assert watched(handed, seen({0: RUNS}), 1, 90) == []
     assert handed.decide(seen({0: RUNS}), 91) == [
         Release(0, dead=True),
         Send(1, 0, (0, 1, 2, 3), why="it was silent for 90 s"),
     ]
+
+
+def test_records_that_could_not_be_read_are_no_silence() -> None:
+    """The store was away: runs are judged by what is read afterwards, and that takes a while."""
+    handed = dispatch()
+    handed.begin(0)
+    both = seen({0: RUNS, 1: RUNS}, {0: says(1), 1: says(1)})
+    assert watched(handed, both, 1, 10) == []
+    for now in range(11, 300):
+        handed.missed(now)
+    assert watched(handed, both, 300, 340) == []
+    one = seen({0: RUNS, 1: RUNS}, {0: says(2), 1: says(1)})
+    assert [type(each) for each in watched(handed, one, 341, 361)] == [Release, Send]
+    assert handed.live == (0, 2)
+
+
+def test_a_pause_between_two_looks_is_no_silence() -> None:
+    """This process stood still, or the store took a minute to answer: nobody could be heard."""
+    handed = dispatch()
+    handed.begin(0)
+    both = seen({0: RUNS, 1: RUNS}, {0: says(1), 1: says(1)})
+    handed.decide(both, 1)
+    assert handed.decide(both, 1000) == []
+    assert watched(handed, both, 1001, 1039) == []
+    assert len(watched(handed, both, 1040, 1041)) == 4
+
+
+def test_a_pause_is_no_lack_of_workers() -> None:
+    """Those that are there may have begun meanwhile what was not looked at."""
+    handed = dispatch()
+    handed.begin(0)
+    none = seen({0: WAITS, 1: WAITS})
+    handed.decide(none, 1)
+    handed.missed(100)
+    assert handed.decide(none, 101) == []
 
 
 def test_a_record_outlives_prefects_memory() -> None:
@@ -138,7 +176,7 @@ def test_without_workers_the_job_scores_its_slices_itself() -> None:
     """One after the other; what waited is not scored twice."""
     handed = dispatch()
     handed.begin(0)
-    assert handed.decide(seen({0: WAITS, 1: WAITS}), 29) == []
+    assert watched(handed, seen({0: WAITS, 1: WAITS}), 1, 29) == []
     assert handed.decide(seen({0: WAITS, 1: WAITS}), 30) == [
         Release(1),
         ScoreHere(1, (4, 5, 6, 7)),
