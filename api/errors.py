@@ -8,10 +8,12 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.bodies import INVALID
+from api.gateway.refusals import LACKING_SCOPES, lacking_scopes
+from api.gateway.scopes import ScopeName
 from api.idempotency import KEY_REUSED
 from api.jobs.problems import MOVE_REFUSED, OUTPUT_TAKEN, QUEUE_FULL, UNKNOWN_JOB
 from api.preconditions import CHANGED
-from api.problems import Kind, refusal
+from api.problems import Kind, of_refused, refusal
 from inference.addresses import InvalidAddress
 from registry.conflicts import (
     AliasMoved,
@@ -19,8 +21,10 @@ from registry.conflicts import (
     AlreadyExists,
     ApprovalMissing,
     ApprovalRefused,
+    ApproverNeeded,
     InUse,
     RevisionChanged,
+    RouteInTheWay,
     ServerTaken,
 )
 from registry.domain import InvalidName
@@ -43,6 +47,8 @@ from registry.job_conflicts import (
 
 _log = logging.getLogger(__name__)
 
+APPROVER: ScopeName = "models:approve"
+"""The scope that changes of protected aliases need as well."""
 _RETRY_AFTER_S = 2
 """A database that fails over is back in seconds."""
 _ROOM_AFTER_S = 10
@@ -90,6 +96,12 @@ ALIAS_PROTECTED = Kind(
     "Alias protected",
     "A protected alias cannot be deleted.",
 )
+ROUTE_IN_THE_WAY = Kind(
+    "route-in-the-way",
+    HTTPStatus.CONFLICT,
+    "Route in the way",
+    "The alias has a route whose versions would not be like its own, or were not approved.",
+)
 SERVER_TAKEN = Kind(
     "server-taken",
     HTTPStatus.CONFLICT,
@@ -109,6 +121,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     AlreadyExists: ALREADY_EXISTS,
     ApprovalMissing: APPROVAL_MISSING,
     ApprovalRefused: APPROVAL_REFUSED,
+    ApproverNeeded: LACKING_SCOPES,
     InUse: IN_USE,
     InvalidAddress: INVALID,
     InvalidName: INVALID,
@@ -119,6 +132,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     RegistryUnavailable: UNAVAILABLE,
     RequestReused: KEY_REUSED,
     RevisionChanged: CHANGED,
+    RouteInTheWay: ROUTE_IN_THE_WAY,
     ServerTaken: SERVER_TAKEN,
     UnknownAlias: UNKNOWN_ALIAS,
     UnknownJob: UNKNOWN_JOB,
@@ -133,6 +147,8 @@ KINDS: Mapping[type[Exception], Kind] = {
 async def of_domain_error(request: Request, error: Exception) -> Response:
     """Answer an error of the table, in its own words."""
     kind = KINDS[type(error)]
+    if isinstance(error, ApproverNeeded):
+        return await of_refused(request, lacking_scopes([APPROVER]))
     if isinstance(error, RegistryUnavailable):
         _log.warning("the registry cannot be used", extra={"fields": {"cause": str(error)}})
         detail = "the registry's database cannot be used now; the log says why"

@@ -80,6 +80,12 @@ def require(if_match: str | None, present: str, what: str) -> None:
         )
 
 
+def seen(if_match: str | None, revision: int, what: str) -> int | None:
+    """Return the revision that the change is for, None for any; raises `Refused` as `require`."""
+    require(if_match, etag(revision), what)
+    return None if if_match is not None and if_match.strip() == "*" else revision
+
+
 def unchanged(if_none_match: str | None, present: str) -> bool:
     """Whether the caller has the present state; tags compare weakly (RFC 9110, 13.1.2)."""
     if if_none_match is None:

@@ -179,8 +179,9 @@ class RemoteCatalog:
     ) -> Model:
         """Let the alias go to approved versions only, or to any again."""
         path = f"{_MODELS}/{name}/aliases/{alias}/protection"
-        change = self._api.put if protected else self._api.delete
-        return model_of(change(path, why=why))
+        if protected:
+            return model_of(self._api.put(path, why=why, If_Match="*"))
+        return model_of(self._api.delete(path, why=why))
 
 
 def _tag(wanted: TagFilter | None) -> str | None:

@@ -20,7 +20,7 @@ ScopeName = Literal[
 SCOPES: Mapping[ScopeName, str] = {
     "models:read": "See models, versions, aliases and their history.",
     "models:write": "Register models and versions, move aliases that need no approval.",
-    "models:approve": "Approve versions, move protected aliases.",
+    "models:approve": "Approve versions, move protected aliases and change their canaries.",
     "pools:read": "See pools, their servers and what these serve.",
     "pools:write": "Register, drain and remove servers; load and unload versions.",
     "jobs:read": "See jobs and their reports.",

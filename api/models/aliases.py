@@ -13,12 +13,11 @@ from api.dependencies import Needs
 from api.fields import AliasName, ModelName, Moment, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
-from api.gateway.refusals import lacking_scopes
 from api.models.schemas import AliasBody, AliasMove, AliasThen, ModelBody
 from api.operations import deletes, lists, reads
 from api.pages import Asked
 from api.pagination import Page
-from api.preconditions import CHANGED, MISSING, IfMatch, etag, require
+from api.preconditions import CHANGED, MISSING, IfMatch, etag, require, seen
 from api.problems import Refused, refusals
 from registry.conflicts import AliasMoved
 from registry.domain import Alias
@@ -52,7 +51,7 @@ def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     response_model=AliasBody,
     responses=refusals(
         *(MALFORMED, errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION, errors.APPROVAL_MISSING),
-        *(CHANGED, errors.ALIAS_MOVED, INVALID, MISSING),
+        *(errors.ROUTE_IN_THE_WAY, CHANGED, errors.ALIAS_MOVED, INVALID, MISSING),
     ),
 )
 def move_alias(
@@ -72,10 +71,8 @@ def move_alias(
 
     That is said by `If-Match`, by `If-None-Match: *` for a new alias, or by `from_version`;
     whoever was slower than another gets 412. A protected alias asks for `models:approve` as well,
-    and for an approval of the version by somebody else.
+    and for an approval of the version by somebody else. A route of the alias must fit.
     """
-    if alias in needs.catalog.model(model).protected:
-        _require_approver(caller)
     revision = _expected(needs, model, alias, if_match, is_new=if_none_match is not None)
     if revision is None and move.from_version is None:
         raise Refused(
@@ -91,6 +88,7 @@ def move_alias(
         why=move.why,
         from_version=move.from_version,
         if_revision=revision,
+        approver=errors.APPROVER in caller.scopes,
     )
     return answered(AliasBody.model_validate(moved), etag=etag(moved.revision))
 
@@ -108,8 +106,8 @@ def delete_alias(
 ) -> Response:
     """Take an alias away."""
     found = needs.catalog.alias(model, alias)
-    require(if_match, etag(found.revision), str(found))
-    needs.catalog.delete_alias(model, alias, by=caller.subject, why=why, if_revision=found.revision)
+    revision = seen(if_match, found.revision, str(found))
+    needs.catalog.delete_alias(model, alias, by=caller.subject, why=why, if_revision=revision)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -150,26 +148,55 @@ def alias_then(
 @router.put(
     "/{model}/aliases/{alias}/protection",
     response_model=ModelBody,
-    responses=refusals(errors.UNKNOWN_MODEL, INVALID),
+    responses=refusals(errors.UNKNOWN_MODEL, errors.ROUTE_IN_THE_WAY, CHANGED, INVALID, MISSING),
 )
 def protect_alias(
-    needs: Needs, caller: Approver, model: ModelName, alias: AliasName, why: Why = ""
+    needs: Needs,
+    caller: Approver,
+    model: ModelName,
+    alias: AliasName,
+    why: Why = "",
+    if_match: IfMatch = None,
 ) -> Response:
-    """Let an alias go to approved versions only, also one that does not exist yet."""
-    changed = needs.catalog.protect_alias(model, alias, protected=True, by=caller.subject, why=why)
-    return answered(ModelBody.model_validate(changed), etag=etag(changed.revision))
+    """Let an alias go to approved versions only, also one that does not exist yet.
+
+    `If-Match` has the model's `ETag`: which aliases are protected is a part of the model. Canaries
+    of the alias must have been approved. The name stays protected when the model is deleted.
+    """
+    return _protected(needs, caller, model, alias, why, if_match, protected=True)
 
 
 @router.delete(
     "/{model}/aliases/{alias}/protection",
     response_model=ModelBody,
-    responses=refusals(errors.UNKNOWN_MODEL, INVALID),
+    responses=refusals(errors.UNKNOWN_MODEL, CHANGED, INVALID, MISSING),
 )
 def unprotect_alias(
-    needs: Needs, caller: Approver, model: ModelName, alias: AliasName, why: Why = ""
+    needs: Needs,
+    caller: Approver,
+    model: ModelName,
+    alias: AliasName,
+    why: Why = "",
+    if_match: IfMatch = None,
 ) -> Response:
-    """Let an alias go to any version again."""
-    changed = needs.catalog.protect_alias(model, alias, protected=False, by=caller.subject, why=why)
+    """Let an alias go to any version again; `If-Match` has the model's `ETag`."""
+    return _protected(needs, caller, model, alias, why, if_match, protected=False)
+
+
+def _protected(
+    needs: Needs,
+    caller: Principal,
+    model: str,
+    alias: str,
+    why: str,
+    if_match: str | None,
+    *,
+    protected: bool,
+) -> Response:
+    revision = seen(if_match, needs.catalog.model(model).revision, f"model {model}")
+    changed = needs.catalog.protect_alias(
+        model, alias, protected=protected, by=caller.subject, why=why, if_revision=revision
+    )
     return answered(ModelBody.model_validate(changed), etag=etag(changed.revision))
 
 
@@ -193,8 +220,3 @@ def _alias(needs: Needs, model: str, alias: str) -> Alias | None:
         return needs.catalog.alias(model, alias)
     except UnknownAlias:
         return None
-
-
-def _require_approver(caller: Principal) -> None:
-    if "models:approve" not in caller.scopes:
-        raise lacking_scopes(["models:approve"])

@@ -24,7 +24,7 @@ from api.models.schemas import ModelBody, ModelChange, ModelDraft, ModelPatch
 from api.operations import creates, deletes, lists, patches
 from api.pages import Asked
 from api.pagination import Page
-from api.preconditions import IfMatch, etag, require
+from api.preconditions import IfMatch, etag, require, seen
 from registry.domain import Model
 from registry.pages import ModelFilter, TagFilter
 
@@ -123,9 +123,12 @@ def change_model(
 def delete_model(
     needs: Needs, caller: Writer, model: ModelName, why: Why = "", if_match: IfMatch = None
 ) -> Response:
-    """Take a model away with all its versions; its history stays readable."""
-    present = _required(needs, model, if_match)
-    needs.catalog.delete_model(model, by=caller.subject, why=why, if_revision=present.revision)
+    """Take a model away with all its versions; its history stays readable.
+
+    Aliases that were protected stay protected when the name is used again.
+    """
+    revision = seen(if_match, needs.catalog.model(model).revision, f"model {model}")
+    needs.catalog.delete_model(model, by=caller.subject, why=why, if_revision=revision)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

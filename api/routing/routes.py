@@ -14,7 +14,16 @@ from api.fields import AliasName, ModelName, Number, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.online.port import CallRefused, NameUnknown, OnlineName, PoolAway
-from api.preconditions import CHANGED, MISSING, NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
+from api.preconditions import (
+    CHANGED,
+    MISSING,
+    NOT_MODIFIED,
+    IfMatch,
+    IfNoneMatch,
+    etag,
+    require,
+    seen,
+)
 from api.problems import Kind, Refused, refusals
 from api.routing.schemas import ComparisonBody, ExplanationBody, RouteBody, RouteDraft
 from registry.domain import InvalidName, ModelRef, check_name
@@ -80,7 +89,8 @@ def set_route(
     """Split an alias's requests, in place of the split that the caller has seen.
 
     That is said by `If-Match`, or by `If-None-Match: *` for a new route. Every version takes and
-    gives what the alias's does; a canary of a protected alias has been approved by somebody else.
+    gives what the alias's does, and as many rows at a time. Canaries of a protected alias ask for
+    `models:approve` as well, and for approvals by somebody else.
     """
     revision = _expected(needs, model, alias, if_match, is_new=if_none_match is not None)
     route = needs.routing.set_route(
@@ -91,6 +101,7 @@ def set_route(
         by=caller.subject,
         why=draft.why,
         if_revision=revision,
+        approver=errors.APPROVER in caller.scopes,
     )
     return answered(RouteBody.of(route), etag=etag(route.revision))
 
@@ -108,11 +119,19 @@ def clear_route(
     why: Why = "",
     if_match: IfMatch = None,
 ) -> Response:
-    """Let the alias's version answer everything again."""
+    """Let the alias's version answer everything again.
+
+    Canaries of a protected alias ask for `models:approve` as well.
+    """
     found = _route(needs, model, alias)
-    require(if_match, etag(found.revision), f"the route of {found}")
-    revision = found.revision
-    needs.routing.clear_route(model, alias, by=caller.subject, why=why, if_revision=revision)
+    needs.routing.clear_route(
+        model,
+        alias,
+        by=caller.subject,
+        why=why,
+        if_revision=seen(if_match, found.revision, f"the route of {found}"),
+        approver=errors.APPROVER in caller.scopes,
+    )
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

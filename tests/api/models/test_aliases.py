@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 
 from httpx import AsyncClient, Response
 
-from tests.api.calls import churn, deleted, kind_of
+from api.models.examples import DRAFT
+from tests.api.calls import churn, created, deleted, kind_of
 from tests.api.conftest import OpenApi
 
 NOBODY = "127.0.0.1:9"
-CHAMPION = "/v1/models/churn/aliases/champion"
+CHURN = "/v1/models/churn"
+CHAMPION = f"{CHURN}/aliases/champion"
+PROTECTION = f"{CHAMPION}/protection"
 
 
 async def test_who_was_slower_is_told(open_api: OpenApi) -> None:
@@ -61,6 +64,45 @@ async def test_what_it_was_then_is_one_question(open_api: OpenApi) -> None:
             "/v1/models/churn/events", params={"kind": "alias.moved", "alias": "champion"}
         )
         assert [move["version"] for move in moves.json()["items"]] == [2, 1]
+
+
+async def test_a_protection_is_for_the_state_that_was_seen(open_api: OpenApi) -> None:
+    """That of the model, whose part it is: put on, taken off, kept when the model is deleted."""
+    async with open_api(NOBODY) as api:
+        await churn(api)
+        seen = {"If-Match": (await api.get(CHURN)).headers["etag"]}
+        assert kind_of(await api.put(PROTECTION)) == (428, "if-match-missing")
+        made = await api.put(PROTECTION, headers=seen)
+        assert (made.status_code, made.json()["protected"]) == (200, ["champion"])
+        assert made.headers["etag"] == (await api.get(CHURN)).headers["etag"]
+        assert kind_of(await api.put(PROTECTION, headers=seen)) == (412, "changed-meanwhile")
+        late = await deleted(api, PROTECTION, seen["If-Match"])
+        assert kind_of(late) == (412, "changed-meanwhile")
+        assert kind_of(await api.delete(PROTECTION)) == (428, "if-match-missing")
+        assert (await deleted(api, CHURN)).status_code == 204
+        assert (await created(api, "/v1/models", {"name": "churn"})).status_code == 201
+        kept = await api.get(CHURN)
+        assert kept.json()["protected"] == ["champion"]
+        free = await deleted(api, PROTECTION, kept.headers["etag"])
+        assert (free.status_code, free.json()["protected"]) == (200, [])
+
+
+async def test_a_route_is_not_left_behind(open_api: OpenApi) -> None:
+    """Neither by a move nor by a protection that it does not fit."""
+    async with open_api(NOBODY) as api:
+        await churn(api, versions=2)
+        more = DRAFT["signature"] | {"max_batch_size": 2**20}
+        other = DRAFT | {"digest": f"sha256:{3:064x}", "signature": more}
+        assert (await created(api, f"{CHURN}/versions", other)).status_code == 201
+        await _move(api, 1, 0, "the first")
+        split = {"canaries": [{"version": 2, "percent": 1}]}
+        made = await api.put(f"{CHAMPION}/route", json=split, headers={"If-None-Match": "*"})
+        assert made.status_code == 200
+        moved = await api.put(CHAMPION, json={"version": 3, "from_version": 1})
+        assert kind_of(moved) == (409, "route-in-the-way")
+        protected = await api.put(PROTECTION, headers={"If-Match": "*"})
+        assert kind_of(protected) == (409, "route-in-the-way")
+        assert "churn@2 lacks the approval" in protected.json()["detail"]
 
 
 async def test_aliases_are_listed_by_name(open_api: OpenApi) -> None:

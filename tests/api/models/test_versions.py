@@ -66,7 +66,8 @@ async def test_nobody_approves_their_own(open_api: OpenApi) -> None:
     """Somebody else's word opens the gate of a protected alias, and is kept."""
     async with open_api(NOBODY) as api:
         await churn(api)
-        await api.put("/v1/models/churn/aliases/champion/protection")
+        gate = "/v1/models/churn/aliases/champion/protection"
+        assert (await api.put(gate, headers={"If-Match": "*"})).status_code == 200
         move = {"version": 1, "from_version": 0}
         shut = await api.put("/v1/models/churn/aliases/champion", json=move)
         assert kind_of(shut) == (409, "approval-missing")

@@ -4,6 +4,7 @@ from typing import Any
 
 from httpx import AsyncClient, Response
 
+from tests.api import tokens
 from tests.api.calls import churn, deleted, kind_of
 from tests.api.conftest import OpenApi
 
@@ -62,6 +63,25 @@ async def test_who_was_slower_is_told(open_api: OpenApi) -> None:
         assert (await api.put(ROUTE, json=more, headers=tag)).status_code == 200
         assert kind_of(await api.put(ROUTE, json=TENTH, headers=tag)) == (412, "changed-meanwhile")
         assert kind_of(await deleted(api, ROUTE, tag["If-Match"])) == (412, "changed-meanwhile")
+
+
+async def test_a_protected_alias_is_split_by_an_approver(open_api: OpenApi) -> None:
+    """A canary goes live like a move: set, changed and ended by who may approve."""
+    writer = tokens.bearer({"models:read", "models:write"})
+    async with open_api(NOBODY) as api:
+        await _champion(api)
+        said = {**tokens.bearer(subject="grace"), "Idempotency-Key": "1"}
+        await api.post("/v1/models/churn/versions/2/approvals", json={}, headers=said)
+        gate = await api.put(f"{CHAMPION}/protection", headers={"If-Match": "*"})
+        assert gate.status_code == 200
+        refused = await api.put(ROUTE, json=TENTH, headers=NEW | writer)
+        assert (refused.status_code, refused.json()["missing_scopes"]) == (403, ["models:approve"])
+        shadow = {"shadow": {"version": 3, "percent": 1}}
+        assert (await api.put(ROUTE, json=shadow, headers=NEW | writer)).status_code == 200
+        assert (await api.put(ROUTE, json=TENTH, headers={"If-Match": "*"})).status_code == 200
+        kept = await api.delete(ROUTE, headers={"If-Match": "*"} | writer)
+        assert (kept.status_code, kept.json()["missing_scopes"]) == (403, ["models:approve"])
+        assert (await deleted(api, ROUTE)).status_code == 204
 
 
 async def test_what_does_not_fit_is_refused(open_api: OpenApi) -> None:
