@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from inference.breaker import Verdict
+from inference.queueing import meet
 from inference.retries import RetryBudget
-from inference.router import AllOpen, Exhausted, ModelKey, Router, Ticket, Wait
+from inference.route import ModelKey
+from inference.router import AllOpen, Exhausted, Router, Ticket, Wait
 
 Decision = Ticket | AllOpen | Exhausted
 
@@ -37,9 +39,14 @@ class Admission:
     it, and a request that is cancelled in the same moment gives it back.
     """
 
-    def __init__(self, router: Router, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, router: Router, *, clock: Callable[[], float], before: "Admission | None" = None
+    ) -> None:
+        """`before` hands out places at some of the same servers; who waits there is first."""
         self._router = router
         self._clock = clock
+        self._beside: list[Admission] = [] if before is None else before._beside
+        self._beside.append(self)
         self._waiting: dict[_Wish, list[_Waiter]] = {}
         self._arrivals = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -49,6 +56,16 @@ class Admission:
         """Requests that wait for a place."""
         waiters = itertools.chain.from_iterable(self._waiting.values())
         return sum(not waiter.decision.done() for waiter in waiters)
+
+    def waiting_before(self, model: ModelKey, priority: int) -> int:
+        """Return how many go before a newcomer, at servers that it may be sent to."""
+        now, routes = self._clock(), self._router.routes
+        return sum(
+            waiter.priority <= max(priority, 1) and not waiter.decision.done()
+            for wish, waiters in self._waiting.items()
+            if meet(routes, model, wish.model, now)
+            for waiter in waiters
+        )
 
     async def admit(
         self, model: ModelKey, *, avoid: frozenset[int], priority: int, wait_s: float
@@ -68,12 +85,23 @@ class Admission:
             raise
 
     def dispatch(self) -> None:
-        """Decide again for those who wait; to be called after every change of the router.
+        """Decide again for those who wait; to be called after every change of the router."""
+        for admission in self._beside:
+            admission._decide()
+
+    def close(self) -> None:
+        """Hand out nothing any more by itself."""
+        self._stop_timer()
+        if self in self._beside:
+            self._beside.remove(self)
+
+    def _decide(self) -> None:
+        """Give those who wait what the router chooses.
 
         Each wish is asked for until it must wait, so the cost is that of the places given,
         however many wait.
         """
-        self.close()
+        self._stop_timer()
         now = self._clock()
         waits: list[Wait] = []
         firsts = [(first, wish) for wish in tuple(self._waiting) if (first := self._first(wish))]
@@ -89,8 +117,7 @@ class Admission:
                 heapq.heappush(firsts, (following, wish))
         self._wake_at(min((w.until for w in waits if w.until is not None), default=None), now)
 
-    def close(self) -> None:
-        """Forget the timer."""
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -17,7 +17,8 @@ from inference.errors import (
     ServerUnreachable,
 )
 from inference.pace import Pace
-from inference.router import ModelKey, Router, Ticket
+from inference.route import ModelKey
+from inference.router import Router, Ticket
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferAnswer, InferRequest

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.breaker import State
-from inference.router import AllOpen, Exhausted, ModelKey, Route, Router, Wait
+from inference.route import ModelKey, Route
+from inference.router import AllOpen, Exhausted, Router, Wait
 from inference.server import Server
 
 
@@ -86,9 +87,8 @@ def _out(route: Route, key: ModelKey, state: State, now: float) -> str:
         return f"its breaker is open for {route.breaker.retry_after_s(now):.1f} s more"
     if route.silent:
         return "it answers no probe"
-    if route.not_ready_until.get(key, now) > now:
+    if not route.serves(key, now):
         return "it does not have the model ready"
     if route.paused_until > now:
         return "it said that it has too much to do"
-    room = 1 if route.breaker.suspect else route.window.size
-    return "" if route.outstanding < room else "it has enough to do"
+    return "" if route.outstanding < route.room else "it has enough to do"

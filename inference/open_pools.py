@@ -17,8 +17,8 @@ class OpenPools:
     """Pools by name; an async context manager for one event loop.
 
     A pool whose servers change is replaced by a new one, and closed when its last request has
-    ended: nothing that is under way is cut off. The new one learns anew which server fails,
-    within a handful of probes.
+    ended: nothing that is under way is cut off. What is known of the servers that stay, their
+    breakers, windows and latencies, the new one shares.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class OpenPools:
             self._retired.append(self._pools.pop(name))
         if urls:
             connections = [self.connect(url) for url in urls]
-            pool = Pool(connections, self._settings)
+            pool = Pool(connections, self._settings, before=present)
             pool.watch_servers()
             self._pools[name] = await pool.__aenter__()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from inference.router import ModelKey
+from inference.route import ModelKey
 
 
 class Pace:

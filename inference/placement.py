@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from inference.admission import Admission
 from inference.attempt import Attempts
 from inference.errors import DeadlineExceeded, InferenceError, ModelNotReady, PoolUnavailable
-from inference.router import AllOpen, Exhausted, ModelKey, Ticket
+from inference.route import ModelKey
+from inference.router import AllOpen, Exhausted, Ticket
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest

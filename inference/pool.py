@@ -3,28 +3,29 @@
 import asyncio
 import random as random_source
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from inference.admission import Admission, RetryTurns
 from inference.attempt import Attempts, Failed
-from inference.breaker import BreakerLimits
 from inference.errors import InferenceError, ServerFault, ServerOverloaded, ServerSlow
 from inference.foresight import Foreseen, foreseen
 from inference.health import PoolHealth, ServerHealth
 from inference.pace import Pace
 from inference.placement import NoPlace, Placement, no_place
+from inference.queueing import wait_s
 from inference.retries import Course, RetryBudget, Step
-from inference.router import Router, RouterLimits
+from inference.route import Route
+from inference.router import Router
+from inference.router_limits import prompt_s, router_limits
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.survey import Survey
 from inference.tensors import InferAnswer, InferRequest
 from inference.triton import TritonServer
 from inference.watch import Watch
-from inference.window import WindowLimits
 from registry.domain import Signature
 
 
@@ -40,19 +41,30 @@ class Pool:
         servers: Sequence[Server],
         settings: InferenceSettings,
         *,
+        before: "Pool | None" = None,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_source.random,
     ) -> None:
+        """`before` is the pool that this one replaces: what it knows of servers that stay, with
+        what it has in flight there, is shared.
+        """
         self._servers = tuple(servers)
         self._settings = settings
         self._clock = clock
-        self._router = Router(len(self._servers), router_limits(settings), random=random)
-        self._admission = Admission(self._router, clock=clock)
+        self._router = Router(
+            len(self._servers),
+            router_limits(settings),
+            random=random,
+            known=before.known(self._servers) if before else {},
+        )
+        self._admission: Admission = Admission(
+            self._router, clock=clock, before=before._admission if before else None
+        )
         budget = RetryBudget(
             fraction=settings.retry_budget_fraction, floor=settings.retry_budget_floor
         )
         self._turns = RetryTurns(budget)
-        self._pace = Pace(target_s=_prompt_s(settings), first_rows=settings.first_rows)
+        self._pace = Pace(target_s=prompt_s(settings), first_rows=settings.first_rows)
         self._attempts = Attempts(
             self._servers,
             self._router,
@@ -121,14 +133,11 @@ class Pool:
                     if deadline_s is not None or in_turn or alone:
                         raise
 
-    def wait_s(self) -> float:
-        """Return how long a new request is likely to wait for a place, as Little's law has it."""
-        routes = self._router.routes
-        if not (waiting := self._admission.waiting):
-            return 0.0
-        running = sum(route.outstanding for route in routes)
-        longest_s = max(route.ewma_s for route in routes)
-        return waiting * longest_s / max(running, 1)
+    def wait_s(self, model: str, version: str, *, priority: int) -> float:
+        """Return how long a new request is likely to wait for a place where the model is served."""
+        key = (model, version)
+        ahead = self._admission.waiting_before(key, priority)
+        return wait_s(self._router.routes, key, ahead, self._clock()) if ahead else 0.0
 
     def load(self) -> float:
         """Return how many requests there are to each server, those that wait included."""
@@ -144,6 +153,24 @@ class Pool:
         for server, route in zip(self._servers, self._router.routes, strict=True):
             route.leaving = route.leaving or server.url in urls
         self._admission.dispatch()
+
+    def known(self, servers: Sequence[Server]) -> Mapping[int, Route]:
+        """Return what is known of those of the servers that are in this pool, by their position."""
+        mine = {
+            server.url: route
+            for server, route in zip(self._servers, self._router.routes, strict=True)
+        }
+        return {i: mine[each.url] for i, each in enumerate(servers) if each.url in mine}
+
+    def spare(self, model: str, version: str) -> Server | None:
+        """Return a server for a request that nobody depends on, to be asked past the pool.
+
+        None where each has something against it or has enough to do.
+        """
+        if self._admission.waiting:
+            return None
+        server = self._router.spare(self._clock(), (model, version))
+        return None if server is None else self._servers[server]
 
     def most_rows(self, model: str, version: str) -> int:
         """Return the most rows of the model that will be answered in time, as far as is known."""
@@ -270,29 +297,3 @@ def _waits(error: InferenceError, request: InferRequest) -> bool:
 def open_pool(settings: InferenceSettings) -> Pool:
     """Return the pool of the Triton servers that the settings name, to be entered."""
     return Pool([TritonServer(url, settings=settings) for url in settings.triton_urls], settings)
-
-
-def router_limits(settings: InferenceSettings) -> RouterLimits:
-    """Return the router's knobs."""
-    return RouterLimits(
-        breaker=BreakerLimits(
-            failures=settings.breaker_failures,
-            failure_rate=settings.breaker_failure_rate,
-            min_calls=settings.breaker_min_calls,
-            window_s=settings.breaker_window_s,
-            open_s=settings.breaker_open_s,
-            open_max_s=settings.breaker_open_max_s,
-        ),
-        window=WindowLimits(initial=settings.window_initial, maximum=settings.window_max),
-        ewma_decay_s=settings.ewma_decay_s,
-        full_scan_servers=settings.full_scan_servers,
-        backoff_base_s=settings.backoff_base_s,
-        backoff_max_s=settings.backoff_max_s,
-        not_ready_recheck_s=settings.not_ready_recheck_s,
-        slow_s=_prompt_s(settings),
-    )
-
-
-def _prompt_s(settings: InferenceSettings) -> float:
-    """Return the time in which answers are aimed at; twice that is waited."""
-    return settings.attempt_timeout_s / 2

@@ -1,36 +1,14 @@
 """Choose which server of a pool gets the next request."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
-from inference.breaker import Breaker, BreakerLimits, Permit, State, Verdict
-from inference.window import Window, WindowLimits
-
-ModelKey = tuple[str, str]
-"""Served name with version."""
-
-
-@dataclass(frozen=True, slots=True)
-class RouterLimits:
-    """The router's knobs."""
-
-    breaker: BreakerLimits
-    """When servers are left alone."""
-    window: WindowLimits
-    """How many requests a server gets at one time."""
-    ewma_decay_s: float
-    """Time in which a latency loses 63 % of its weight."""
-    full_scan_servers: int
-    """Up to so many candidates are all compared, two random ones of more."""
-    backoff_base_s: float
-    """First pause after an overload."""
-    backoff_max_s: float
-    """Longest pause after an overload."""
-    not_ready_recheck_s: float
-    """How long a server is left out for a model it did not have ready."""
-    slow_s: float
-    """Time of an answer above which a server is given less at a time, and up to which more."""
+from inference.breaker import Breaker, Permit, State, Verdict
+from inference.route import ModelKey, Route
+from inference.router_limits import RouterLimits
+from inference.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +23,8 @@ class Ticket:
     """When the place was taken."""
     depth: int
     """Requests in flight to the server then, this one included."""
+    model: ModelKey
+    """What it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +56,6 @@ class Exhausted:
 Choice = Ticket | Wait | AllOpen | Exhausted
 
 
-@dataclass(slots=True)
-class Route:
-    """What is known of one server."""
-
-    breaker: Breaker
-    """Whether it may be asked."""
-    window: Window
-    """How much it may be given."""
-    outstanding: int = 0
-    """Requests in flight."""
-    ewma_s: float = 0.0
-    """Peak-sensitive average latency; 0 before the first answer."""
-    observed_at: float = -math.inf
-    """When the latency was last observed."""
-    overloads: int = 0
-    """Overloads since the last answer."""
-    paused_until: float = -math.inf
-    """End of the pause after an overload."""
-    not_ready_until: dict[ModelKey, float] = field(default_factory=dict)
-    """Models it did not have ready, each with when to ask again."""
-    silent: bool = False
-    """Whether it did not answer its last probe."""
-    leaving: bool = False
-    """Whether it finishes what it has and gets nothing new."""
-
-
 class Router:
     """Least outstanding work: peak-EWMA latency times requests in flight.
 
@@ -116,12 +70,23 @@ class Router:
     probe gets nothing while another one can be asked.
     """
 
-    def __init__(self, servers: int, limits: RouterLimits, *, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        servers: int,
+        limits: RouterLimits,
+        *,
+        random: Callable[[], float],
+        known: Mapping[int, Route] = MappingProxyType({}),
+    ) -> None:
+        """`known` is what another router knows of some of the servers, by position: it is shared,
+        so that what both have in flight counts against one window.
+        """
         self._limits = limits
         self._random = random
         self.routes: Sequence[Route] = tuple(
-            Route(Breaker(limits.breaker, random=random), Window(limits.window))
-            for _ in range(servers)
+            known.get(server)
+            or Route(Breaker(limits.breaker, random=random), Window(limits.window))
+            for server in range(servers)
         )
         """What is known of each server, in the pool's order."""
 
@@ -136,7 +101,7 @@ class Router:
         5. only avoided servers, or ones without the model, are left
         """
         picked = self.foresee(now, model, avoid)
-        return self._take(picked, now) if isinstance(picked, int) else picked
+        return self._take(picked, model, now) if isinstance(picked, int) else picked
 
     def foresee(
         self, now: float, model: ModelKey, avoid: Collection[int] = ()
@@ -145,10 +110,10 @@ class Router:
         heard = self._heard(model, now)
         asked = [i for i, each in enumerate(self.routes) if not (i in avoid or each.leaving)]
         audible = [index for index in asked if not (heard and self.routes[index].silent)]
-        serving = [index for index in audible if self._serves(index, model, now)]
+        serving = [index for index in audible if self.routes[index].serves(model, now)]
         candidates = [index for index in serving if self._allows(index, now)]
         due = [i for i in candidates if self.routes[i].breaker.state(now) is State.HALF_OPEN]
-        roomy = due[:1] or [index for index in candidates if self._has_room(index, now)]
+        roomy = due[:1] or [i for i in candidates if self.routes[i].has_room(now)]
         if roomy:
             return self._least_loaded(roomy, now)
         probed = any(self.routes[index].breaker.probing for index in serving)
@@ -169,10 +134,12 @@ class Router:
             else:
                 route.window.overloaded(sent_at=ticket.sent_at, now=now)
             route.overloads = 0
+            route.outrun = 0
+            route.learn(ticket.model, took_s)
             self._observe(route, took_s, now)
         elif verdict is Verdict.FAILURE:
             self._observe_at_least(route, now - ticket.sent_at, now)
-        route.outstanding -= 1
+        route.ended(ticket.model)
         route.breaker.leave(ticket.permit, verdict, now, spare=spare)
 
     def overloaded(self, ticket: Ticket, now: float) -> None:
@@ -194,6 +161,38 @@ class Router:
         route.window.overloaded(sent_at=ticket.sent_at, now=now)
         self._observe_at_least(route, now - ticket.sent_at, now)
         self.done(ticket, Verdict.UNKNOWN, now)
+
+    def spare(self, now: float, model: ModelKey, avoid: Collection[int] = ()) -> int | None:
+        """Return a server for a request that nobody depends on; None where there is none.
+
+        Only one with nothing against it and with room, so that such a request is no probe and
+        waits for nothing. Nothing is changed.
+        """
+        idle = [
+            index
+            for index, route in enumerate(self.routes)
+            if index not in avoid
+            and route.works(model, now)
+            and not route.breaker.suspect
+            and route.has_room(now)
+        ]
+        return self._least_loaded(idle, now) if idle else None
+
+    def take_spare(self, now: float, model: ModelKey, avoid: Collection[int] = ()) -> Ticket | None:
+        """Take a place at such a server."""
+        server = self.spare(now, model, avoid)
+        return None if server is None else self._take(server, model, now)
+
+    def outrun(self, ticket: Ticket, now: float) -> None:
+        """Note that another server's answer was sooner, though it was asked for later.
+
+        How long this one would have taken is not known. Each time that happens without an answer
+        in between it counts as twice as slow, up to 64 times.
+        """
+        route = self.routes[ticket.server]
+        at_least_s = (now - ticket.sent_at) * 2.0 ** min(route.outrun, 6)
+        route.outrun += 1
+        self._observe_at_least(route, at_least_s, now)
 
     def can_spare(self, server: int, model: ModelKey, now: float) -> bool:
         """Say whether another server that answers probes is asked for the model."""
@@ -218,22 +217,14 @@ class Router:
             index
             for index, route in enumerate(self.routes)
             if not (route.silent or route.leaving or self._is_open(route, now))
-            and self._serves(index, model, now)
+            and route.serves(model, now)
         }
-
-    def _serves(self, index: int, model: ModelKey, now: float) -> bool:
-        return self.routes[index].not_ready_until.get(model, -math.inf) <= now
 
     def _allows(self, index: int, now: float) -> bool:
         return self.routes[index].breaker.allows(now)
 
-    def _has_room(self, index: int, now: float) -> bool:
-        route = self.routes[index]
-        room = 1 if route.breaker.suspect else route.window.size
-        return route.outstanding < room and route.paused_until <= now
-
     def _exhausted(self, now: float, model: ModelKey) -> Exhausted:
-        lacking = not any(self._serves(index, model, now) for index in range(len(self.routes)))
+        lacking = not any(route.serves(model, now) for route in self.routes)
         times = [route.breaker.retry_after_s(now) for route in self.routes]
         times += [route.not_ready_until.get(model, now) - now for route in self.routes]
         return Exhausted(lacking, min((time for time in times if time > 0), default=0.0))
@@ -252,10 +243,10 @@ class Router:
         out = sum(route.breaker.state(now) is not State.CLOSED for route in others)
         return out + 1 > len(self.routes) // 2
 
-    def _take(self, index: int, now: float) -> Ticket:
+    def _take(self, index: int, model: ModelKey, now: float) -> Ticket:
         route = self.routes[index]
-        route.outstanding += 1
-        return Ticket(index, route.breaker.enter(now), now, route.outstanding)
+        route.began(model)
+        return Ticket(index, route.breaker.enter(now), now, route.outstanding, model)
 
     def _least_loaded(self, indexes: Sequence[int], now: float) -> int:
         known = [route.ewma_s for route in self.routes if route.ewma_s > 0]

@@ -1,5 +1,6 @@
-"""Say for which job a run of Prefect works: what the API and the flow agree on."""
+"""Say what the API and the flow agree on: for which job a run works, how it says its end."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,3 +33,29 @@ class Ticket:
             if kind == _TAG and job and attempt.isascii() and attempt.isdecimal():
                 return cls(job, int(attempt))
         return None
+
+
+_PUBLISHED = re.compile(r"(\d+) rows, (\d+) of them in the quarantine, in (\d+) shards$")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a run says last, in its state in Prefect: the row may not have heard it."""
+
+    rows: int
+    """Rows of the dataset."""
+    quarantined: int
+    """Those of them that could not be scored."""
+    shards: int
+    """Shards they came in."""
+
+    @property
+    def words(self) -> str:
+        """The message of the run's last state."""
+        return f"{self.rows} rows, {self.quarantined} of them in the quarantine, in {self.shards} shards"
+
+    @classmethod
+    def told(cls, message: str) -> "Published | None":
+        """Return what a message says, None for one that a run did not end with."""
+        found = _PUBLISHED.match(message)
+        return cls(*map(int, found.groups())) if found else None

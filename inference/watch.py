@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from inference.admission import Admission
 from inference.attempt import Attempts
 from inference.breaker import State
-from inference.router import ModelKey, Router
+from inference.route import ModelKey
+from inference.router import Router
 from inference.server import Server
 from inference.settings import InferenceSettings
 

@@ -132,8 +132,7 @@ class Engine:
         )
         shadow = gets_copy(meant.target, choice, chance=self._random())
         if shadow is not None:
-            pools = await self._whereabouts.find(Place.of(shadow))
-            self._shadows.send(Copy(shadow.version, str(meant.ref), call, answer.raw), pools)
+            self._shadows.send(Copy(shadow, str(meant.ref), call, answer.raw))
         return _answered(answer, version.name, str(version.version), choice.variant)
 
     async def _served(self, call: OnlineCall, meant: Served, deadline: float) -> OnlineAnswer:
@@ -178,16 +177,16 @@ class Engine:
             left_s = deadline - self._clock()
             if left_s <= 0:
                 raise error or _late(call)
-            self._check_room(pool, left_s)
+            request = _request(call, place, self._settings.priority, left_s)
+            self._check_room(pool, request, left_s)
             try:
-                request = _request(call, place, self._settings.priority, left_s)
                 return await pool.infer(request, deadline_s=left_s)
             except (PoolUnavailable, ModelNotReady) as failed:
                 error = failed
 
-    def _check_room(self, pool: Pool, left_s: float) -> None:
+    def _check_room(self, pool: Pool, request: InferRequest, left_s: float) -> None:
         """Refuse at once what would wait too long: later it would be refused all the same."""
-        wait_s = pool.wait_s()
+        wait_s = pool.wait_s(request.model, request.version, priority=request.priority)
         if wait_s > min(self._settings.queue_s, left_s / 2):
             raise PoolBusy(
                 f"the pool is full: {wait_s:.2g} s until a server has room",

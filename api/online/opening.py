@@ -36,6 +36,7 @@ async def open_engine(
     whereabouts = Whereabouts(pools, look_again_s=settings.look_again_s)
     shadows = Shadows(
         metrics,
+        whereabouts,
         most=settings.shadow_most,
         max_bytes=settings.shadow_max_bytes,
         timeout_s=settings.shadow_timeout_s,

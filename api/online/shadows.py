@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from api.online.comparison import compare
+from api.online.comparison import Comparison, compare
 from api.online.port import OnlineCall
+from api.online.whereabouts import Place, Whereabouts
 from inference.errors import InferenceError
-from inference.pool import Pool
 from inference.server import Server
 from inference.tensors import InferRequest, RawTensor
 from registry.domain import ModelVersion
+from registry.targets import Placed
 from telemetry.logs import logger
 from telemetry.online import OnlineMetrics
 
@@ -28,14 +29,19 @@ _ALIASES = 1000
 class Copy:
     """A request that was answered, for another version to answer as well."""
 
-    version: ModelVersion
-    """The shadow."""
+    placed: Placed
+    """The shadow, with where it shall be served."""
     route: str
     """`NAME@ALIAS`, whose shadow it is."""
     call: OnlineCall
     """The request."""
     answer: tuple[RawTensor, ...]
     """What the caller was given."""
+
+    @property
+    def version(self) -> ModelVersion:
+        """The shadow."""
+        return self.placed.version
 
     @property
     def size(self) -> int:
@@ -63,19 +69,27 @@ class ShadowCounts:
 class Shadows:
     """A bounded number of copies under way; those above it are not sent.
 
-    A copy leaves when its caller has the answer. It goes straight to a server, past the pool's
-    router, so that no failure of a shadow counts against a server and none of its requests takes
-    a place in flight that a caller waits for.
+    A copy leaves when its caller has the answer, and where it goes is found out then. It is sent
+    to a server that has nothing against it and room to spare, past the pool's router: no failure
+    of a shadow counts against a server, none of its requests takes a place in flight that a caller
+    waits for, is a probe, or is sent again.
     """
 
     def __init__(
-        self, metrics: OnlineMetrics, *, most: int, max_bytes: int, timeout_s: float
+        self,
+        metrics: OnlineMetrics,
+        whereabouts: Whereabouts,
+        *,
+        most: int,
+        max_bytes: int,
+        timeout_s: float,
     ) -> None:
         self._metrics = metrics
+        self._whereabouts = whereabouts
         self._most = most
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
-        self._running: dict[asyncio.Task[None], tuple[str, int]] = {}
+        self._running: dict[asyncio.Task[None], int] = {}
         self._held = 0
         self._counts: dict[tuple[str, int], ShadowCounts] = {}
 
@@ -89,17 +103,13 @@ class Shadows:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    def send(self, copy: Copy, pools: Sequence[Pool]) -> None:
+    def send(self, copy: Copy) -> None:
         """Send the copy, or drop it; returns at once."""
-        servers = [server for pool in pools for server in pool.servers]
-        full = len(self._running) >= self._most or self._held + copy.size > self._max_bytes
-        if full or not servers:
+        if len(self._running) >= self._most or self._held + copy.size > self._max_bytes:
             self._note(copy, "dropped")
             return
-        busy = Counter(server for server, _ in self._running.values())
-        server = min(servers, key=lambda each: busy[each.url])
-        task = asyncio.create_task(self._ask(copy, server), name="shadow")
-        self._running[task] = (server.url, copy.size)
+        task = asyncio.create_task(self._ask(copy), name="shadow")
+        self._running[task] = copy.size
         self._held += copy.size
         self._metrics.shadows_in_flight.inc()
         task.add_done_callback(self._end)
@@ -109,20 +119,32 @@ class Shadows:
         return self._counts.get((route, version), ShadowCounts())
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        _, size = self._running.pop(task)
-        self._held -= size
+        self._held -= self._running.pop(task)
         self._metrics.shadows_in_flight.dec()
         if not task.cancelled() and (fault := task.exception()) is not None:
             _log.error("a copy met a fault", exc_info=fault)
 
-    async def _ask(self, copy: Copy, server: Server) -> None:
+    async def _ask(self, copy: Copy) -> None:
         try:
+            async with asyncio.timeout(self._timeout_s):
+                server = await self._find(copy)
+            if server is None:
+                self._note(copy, "dropped")
+                return
             answer = await server.infer(_request(copy), timeout_s=self._timeout_s)
-            found = await asyncio.to_thread(compare, copy.answer, answer.raw)
-        except InferenceError as error:
+        except (InferenceError, TimeoutError) as error:
             self._note(copy, "failed")
             _log.debug("a shadow failed", version=str(copy.version), cause=str(error))
             return
+        self._learn(copy, await asyncio.to_thread(compare, copy.answer, answer.raw))
+
+    async def _find(self, copy: Copy) -> Server | None:
+        pools = await self._whereabouts.find(Place.of(copy.placed))
+        version = copy.version
+        found = (pool.spare(version.served_name, version.served_version) for pool in pools)
+        return next((server for server in found if server is not None), None)
+
+    def _learn(self, copy: Copy, found: Comparison) -> None:
         self._note(copy, "compared")
         counts = self._counts_of(copy)
         counts.rows += found.rows

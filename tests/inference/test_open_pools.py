@@ -83,6 +83,60 @@ async def test_a_server_that_stays_away_is_seen() -> None:
         assert _state(pools, "b:1") is State.CLOSED
 
 
+async def test_what_is_known_of_a_server_outlives_a_change_of_its_pool() -> None:
+    """Its breaker, its window, and what the pool before it still has in flight there."""
+    farm = Farm()
+    settings = QUICK.model_copy(update={"breaker_open_s": 600.0, "window_initial": 2})
+    async with OpenPools(settings, connect=farm) as pools:
+        await pools.sync({"gpu": ["a:1", "b:1"]})
+        farm.made["a:1"][0].away = True
+        await until(lambda: _state(pools, "a:1") is State.OPEN)
+        farm.made["b:1"][0].gate = gate = asyncio.Event()
+        old = pools.pool("gpu")
+        assert old is not None
+        asked = [asyncio.create_task(old.infer(request())) for _ in range(2)]
+        await until(lambda: farm.made["b:1"][0].running == 2)
+        await pools.sync({"gpu": ["b:1", "c:1", "a:1"]})
+        new = pools.pool("gpu")
+        assert new is not None
+        known = {each.url: (each.breaker, each.outstanding) for each in new.health().servers}
+        assert known == {
+            "a:1": (State.OPEN, 0),
+            "b:1": (State.CLOSED, 2),
+            "c:1": (State.CLOSED, 0),
+        }
+        gate.set()
+        await asyncio.gather(*asked)
+        assert {each.outstanding for each in new.health().servers} == {0}
+        assert (await new.infer(request())).server in ("b:1", "c:1")
+
+
+async def test_who_waits_in_the_old_pool_gets_places_first() -> None:
+    """One window for both: an answer to either lets those go on who came first."""
+    farm = Farm()
+    settings = QUICK.model_copy(update={"window_initial": 1, "window_max": 1})
+    async with OpenPools(settings, connect=farm) as pools:
+        await pools.sync({"gpu": ["a:1"]})
+        first = farm.made["a:1"][0]
+        first.gate = asyncio.Event()
+        old = pools.pool("gpu")
+        assert old is not None
+        early = [asyncio.create_task(old.infer(request())) for _ in range(2)]
+        await until(lambda: old.health().waiting == 1)
+        await pools.sync({"gpu": ["a:1", "b:1"]})
+        new = pools.pool("gpu")
+        assert new is not None
+        farm.made["b:1"][0].gate = asyncio.Event()
+        late = [asyncio.create_task(new.infer(request())) for _ in range(2)]
+        await until(lambda: new.health().waiting == 1)
+        first.gate.set()
+        await asyncio.gather(*early)
+        answer = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result().server for task in answer[0]} == {"a:1"}
+        farm.made["b:1"][0].gate.set()
+        await asyncio.gather(*late)
+
+
 def _state(pools: OpenPools, url: str) -> State:
     health = pools.health(url)
     assert health is not None

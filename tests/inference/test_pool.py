@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -593,3 +594,31 @@ async def test_probes_that_died_are_not_passed_over_in_silence() -> None:
             pool.watch("faulty", "1")
             await made.asked_for.wait()
     assert made.closed
+
+
+async def test_a_slow_model_makes_nobody_else_seem_to_wait() -> None:
+    """How long a newcomer waits follows from what is in flight where it may go, model by model."""
+    clock, subject = Clock(), ScriptedServer("a", {"slow": DOUBLES, "quick": DOUBLES})
+    settings = LASTING.model_copy(update={"window_initial": 2, "window_max": 2})
+    async with Pool([subject], settings, clock=clock) as pool:
+
+        async def ask(model: str, took_s: float) -> None:
+            subject.gate = asyncio.Event()
+            asked = asyncio.create_task(pool.infer(replace(request(), model=model)))
+            await until(lambda: subject.running == 1)
+            clock.now += took_s
+            subject.gate.set()
+            await asked
+
+        await ask("slow", 30.0)
+        await ask("quick", 0.01)
+        subject.gate = asyncio.Event()
+        crowd = [
+            asyncio.create_task(pool.infer(replace(request(priority=2), model="quick")))
+            for _ in range(6)
+        ]
+        await until(lambda: pool.health().waiting == 4)
+        assert pool.wait_s("quick", "1", priority=2) == pytest.approx(4 * 0.01 / 2)
+        assert pool.wait_s("quick", "1", priority=1) == 0.0
+        subject.gate.set()
+        await asyncio.gather(*crowd)

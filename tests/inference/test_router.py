@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.breaker import BreakerLimits, State, Verdict
-from inference.router import AllOpen, Exhausted, Router, RouterLimits, Ticket, Wait
+from inference.router import AllOpen, Exhausted, Router, Ticket, Wait
+from inference.router_limits import RouterLimits
 from inference.window import Window, WindowLimits
 
 MODEL = ("m", "1")

@@ -8,11 +8,12 @@ import pytest
 
 from api.online import port
 from api.online.port import OnlineAnswer, OnlineName
+from inference.breaker import State
 from inference.errors import RequestRejected, ServerFault
 from registry.routes import Share
 from tests.api.online.conftest import Site, call, numbers_of, opened
-from tests.inference.scripted import until
-from tests.inference.test_pool import AS_SHIPPED, QUICK
+from tests.inference.scripted import DOUBLES, ScriptedModel, until
+from tests.inference.test_pool import AS_SHIPPED, LASTING, QUICK
 
 
 async def route(site: Site, canaries: list[Share], shadow: Share | None = None) -> None:
@@ -173,6 +174,57 @@ async def test_a_stuck_shadow_costs_callers_nothing(tmp_path: Path) -> None:
         pool = site.pools.pool("gpu")
         assert pool is not None
         assert (pool.health().failures, pool.health().overloads) == (0, 0)
+
+
+async def test_a_caller_does_not_wait_until_a_shadow_is_found(tmp_path: Path) -> None:
+    """It is placed nowhere, and a server that would have to be asked for it says nothing."""
+    async with opened(tmp_path, "a") as site:
+        await route(site, [], Share(2, 10_000))
+        await site.pools.sync({"gpu": ["a"], "cpu": ["b"]})
+        site.servers["b"].loaded.clear()
+        await site.engine.infer(call(1.0, version=1))
+        site.servers["b"].probe_timeout_s, site.servers["b"].silent = 3600.0, True
+        answers = [await site.engine.infer(call(2.0)) for _ in range(3)]
+        assert [numbers_of(answer.outputs) for answer in answers] == [[4.0]] * 3
+        site.servers["b"].silent = False
+
+
+async def test_shadows_leave_open_and_full_servers_alone(tmp_path: Path) -> None:
+    """A copy is no probe, and is dropped where no server has room to spare."""
+    settings = LASTING.model_copy(update={"window_initial": 1, "window_max": 1})
+    async with opened(tmp_path, "a", "b", settings=settings, queue_s=3600.0) as site:
+        await route(site, [], Share(2, 10_000))
+        pool = site.pools.pool("gpu")
+        assert pool is not None
+        first, second = site.servers["a"], site.servers["b"]
+        first.away = True
+        await until(lambda: pool.health().servers[0].breaker is State.OPEN)
+        told = site.engine.shadow_counts
+        for number in range(1, 6):
+            await site.engine.infer(call(1.0))
+            while told("flights@champion", 2).copies.total() < number:
+                await asyncio.sleep(0.001)
+        assert told("flights@champion", 2).copies == {"compared": 5}
+        second.gate = asyncio.Event()
+        waiting = [asyncio.create_task(site.engine.infer(call(1.0))) for _ in range(2)]
+        await until(lambda: pool.health().waiting == 1)
+        assert pool.spare("triples", "1") is None
+        second.gate.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_a_shadow_that_answers_in_another_form_is_told(site: Site) -> None:
+    """It agrees nowhere, and the comparison says why."""
+    for server in site.servers.values():
+        server.models["triples"] = ScriptedModel(
+            DOUBLES.signature, lambda inputs: {"y": inputs["x"].ravel()}
+        )
+    await route(site, [], Share(2, 10_000))
+    await site.engine.infer(call(0.0, 1.0))
+    await until(lambda: site.engine.shadow_counts("flights@champion", 2).rows == 2)
+    counts = site.engine.shadow_counts("flights@champion", 2)
+    assert (counts.copies, counts.agreed, counts.difference) == ({"compared": 1}, 0, 0.0)
+    assert counts.differs == "output 'y' differs in shape: [2, 1], then [2] of the shadow"
 
 
 async def test_a_dead_server_costs_no_request(site: Site) -> None:
