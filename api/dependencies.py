@@ -90,7 +90,7 @@ async def open_dependencies(
                     online=online,
                     upkeep=upkeep,
                     desk=opened_desk,
-                    repeats=Repeats(registry.store.answers()),
+                    repeats=Repeats(registry.creates),
                     checks=(
                         Check("registry", RegistryLook(registry.store)),
                         Check("triton", PoolLook(pools.servers)),

@@ -1,23 +1,31 @@
 """Answer the repetition of a create as the first time, without creating again.
 
-Fails closed: where keys are kept is where creates are kept, so one is never there without the
-other, and a create whose key cannot be claimed is not begun.
+Fails closed: a create and its answer are committed together, so one is never there without the
+other, whatever dies.
 """
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-import anyio.to_thread
+from anyio import CancelScope, Event, move_on_after
+from anyio.to_thread import run_sync
 from fastapi import Header, Request, Response
 
 from api.problems import Kind, Refused
-from registry.answers import Answers, Claim, Earlier, KeptAnswer
+from registry.answers import Claim, Earlier, KeptAnswer
+from registry.creates import Creates, Rules
+from registry.errors import RegistryUnavailable
+
+T = TypeVar("T")
 
 KEY_MISSING = Kind(
     "idempotency-key-missing",
@@ -64,12 +72,13 @@ IdempotencyKey = Annotated[
 class Repeats:
     """How repetitions of creates are recognised."""
 
-    answers: Answers
-    """Where the first answers are kept."""
+    creates: Creates
+    """What is made with its answer."""
     kept_for: timedelta = timedelta(hours=24)
-    """How long: a day outlasts every retry that a client makes by itself."""
-    dead_after: timedelta = timedelta(minutes=10)
-    """A try without an answer for so long has died with its process: twice the longest load."""
+    """How long an answer is kept: a day outlasts every retry that a client makes by itself."""
+    dead_after: timedelta = timedelta(seconds=30)
+    """A try without a sign of life for so long has died with its process. One that only seems to
+    have is not doubled: it makes nothing any more."""
 
     async def once(
         self,
@@ -77,31 +86,81 @@ class Repeats:
         key: str | None,
         *,
         subject: str,
-        create: Callable[[], Awaitable[Response]],
+        create: Callable[[Rules], Response],
     ) -> Response:
         """Answer with what `create` returns, or with what it returned to the first try.
 
-        `subject` is who asks. An answer that is not a success is not kept: nothing was created,
-        so the same key may be tried again with what was wrong put right. Raises `Refused`.
+        `create` is run in a thread, in one transaction with its answer: it does nothing but what
+        the rules do. A repetition at the same moment waits for the first. `subject` is who asks.
+        What `create` raises is not kept: nothing was created, so the same key may be tried again
+        with what was wrong put right. Raises `Refused`.
         """
-        if key is None:
-            raise Refused(KEY_MISSING, "send an Idempotency-Key of your own, for example a UUID")
         claim = self._claim(request, key, subject, await request.body())
-        earlier = await anyio.to_thread.run_sync(self.answers.claim, claim)
+        return await self._created(claim, create)
+
+    async def once_after(
+        self,
+        request: Request,
+        key: str | None,
+        *,
+        subject: str,
+        look: Callable[[], Awaitable[T]],
+        create: Callable[[Rules, T], Response],
+    ) -> Response:
+        """Do as `once` after `look`, which asks others than the database; safe to repeat.
+
+        Meanwhile repetitions are told that the first is still running. When its process dies, they
+        are until it has shown no sign of life for `dead_after`; then one of them looks again.
+        """
+        claim = self._claim(request, key, subject, await request.body())
+        earlier = await run_sync(self.creates.claim, claim)
         if earlier is not None:
             return _repeated(earlier, claim)
         done = False
         try:
-            response = await create()
-            done = response.status_code < HTTPStatus.BAD_REQUEST
+            async with self._alive(claim):
+                found = await look()
+            response = await self._created(claim, lambda rules: create(rules, found))
+            done = True
         finally:
             if not done:
-                await _unhurried(lambda: self.answers.release(claim))
-        await _unhurried(lambda: self.answers.finish(claim, _kept(response)))
-        response.headers[EXPIRES] = format_datetime(claim.expires_at, usegmt=True)
+                with CancelScope(shield=True):
+                    await run_sync(self.creates.release, claim)
         return response
 
-    def _claim(self, request: Request, key: str, subject: str, body: bytes) -> Claim:
+    async def _created(self, claim: Claim, create: Callable[[Rules], Response]) -> Response:
+        made = await run_sync(partial(self.creates.once, claim, create, answer=_kept))
+        if isinstance(made, Earlier):
+            return _repeated(made, claim)
+        made.headers[EXPIRES] = format_datetime(claim.expires_at, usegmt=True)
+        return made
+
+    @asynccontextmanager
+    async def _alive(self, claim: Claim) -> AsyncIterator[None]:
+        """Give signs of life of the try for the length of the block."""
+        ended = Event()
+        task = asyncio.create_task(self._give_signs(claim, ended), name="signs-of-life")
+        try:
+            yield
+        finally:
+            ended.set()
+            with CancelScope(shield=True):
+                await task
+
+    async def _give_signs(self, claim: Claim, ended: Event) -> None:
+        while True:
+            with move_on_after(self.dead_after.total_seconds() / 3):
+                await ended.wait()
+            if ended.is_set():
+                return
+            now = datetime.now(UTC)
+            sign = replace(claim, now=now, abandoned_before=now - self.dead_after)
+            with suppress(RegistryUnavailable):  # whoever creates afterwards is told
+                await run_sync(self.creates.claim, sign)
+
+    def _claim(self, request: Request, key: str | None, subject: str, body: bytes) -> Claim:
+        if key is None:
+            raise Refused(KEY_MISSING, "send an Idempotency-Key of your own, for example a UUID")
         now = datetime.now(UTC)
         return Claim(
             scope=f"{subject} {request.method} {request.url.path}",
@@ -112,12 +171,6 @@ class Repeats:
             abandoned_before=now - self.dead_after,
             expires_at=now + self.kept_for,
         )
-
-
-async def _unhurried(work: Callable[[], None]) -> None:
-    """Finish in a thread even when the caller has hung up meanwhile."""
-    with anyio.CancelScope(shield=True):
-        await anyio.to_thread.run_sync(work)
 
 
 def _kept(response: Response) -> KeptAnswer:

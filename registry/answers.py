@@ -17,11 +17,12 @@ class Claim:
     fingerprint: str
     """Hash of what was sent: a repetition sends the same."""
     token: str
-    """Drawn anew for each try; only the try that holds the claim may finish it."""
+    """Drawn anew for each try; only the try that has the key may answer."""
     now: datetime
-    """When this try began, in UTC."""
+    """When this try was last heard of, in UTC."""
     abandoned_before: datetime
-    """A try that began before this and has no answer has died: another may take its place."""
+    """A try that was last heard of before this and has no answer has died: another may take its
+    place."""
     expires_at: datetime
     """When the key is forgotten."""
 
@@ -50,18 +51,19 @@ class Earlier:
     """What it was answered; None while it is under way."""
 
 
-class Answers(Protocol):
-    """Where answers are kept, for every process that answers. Raises `RegistryUnavailable`."""
+class AnswerRows(Protocol):
+    """Keys of creates with their answers, within one transaction."""
 
-    def claim(self, claim: Claim) -> Earlier | None:
+    def claim_key(self, claim: Claim) -> Earlier | None:
         """Take the key for this try and return None, or return the earlier try that has it.
 
-        Exactly one of several tries at the same moment takes it. A key that is forgotten, or
-        whose try has died, can be taken again.
+        Exactly one of several tries at the same moment takes it; the others wait for the end of
+        its transaction. A key that is forgotten, or whose try has died, can be taken again. A try
+        that has the key already takes it anew, with a later `now` as a sign of life.
         """
 
-    def finish(self, claim: Claim, answer: KeptAnswer) -> None:
-        """Keep the answer of the try; nothing happens when another try has taken the key."""
+    def keep_answer(self, claim: Claim, answer: KeptAnswer) -> None:
+        """Keep the answer of the try, which has taken the key in this transaction."""
 
-    def release(self, claim: Claim) -> None:
-        """Forget the key of a try that changed nothing; only while the try holds it."""
+    def free_key(self, claim: Claim) -> None:
+        """Forget the key of a try that has it and has no answer; else nothing happens."""

@@ -12,6 +12,7 @@ from registry.cache_guard import GuardedCache
 from registry.cache_local import LocalCache
 from registry.cached import CachedCatalog, Lives
 from registry.catalog import Catalog
+from registry.creates import Creates
 from registry.fleet import Fleet
 from registry.routing import Routing
 from registry.settings import RegistrySettings
@@ -30,6 +31,8 @@ class Registry:
     """The rules of pools; called in threads as well."""
     routing: Routing
     """The rules of routes; called in threads as well."""
+    creates: Creates
+    """What can be created, and repeated; called in threads as well."""
     cached: CachedCatalog
     """Answers that are awaited."""
 
@@ -54,7 +57,8 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[Registry]:
             )
             cached = CachedCatalog(catalog, CacheAside(cache), lives)
             fleet, routing = Fleet(store, changed=changed), Routing(store, changed=changed)
-            yield Registry(store, catalog, fleet, routing, cached)
+            creates = Creates(store, changed=changed)
+            yield Registry(store, catalog, fleet, routing, creates, cached)
         finally:
             await cache.close()
     finally:

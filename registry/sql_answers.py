@@ -1,8 +1,6 @@
 """Keep the answers to creates in a SQL database."""
 
 import hashlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, LargeBinary, String, delete, select, update
@@ -39,33 +37,30 @@ class AnswerRow(Base):
         return Earlier(self.fingerprint, self.expires_at, answer)
 
 
-class SqlAnswers:
-    """Answers beside what was created; see `registry.answers.Answers`."""
+class SqlAnswerRows:
+    """Answers beside what was created; see `registry.answers.AnswerRows`."""
 
-    def __init__(self, writing: Callable[[], AbstractContextManager[Session]]) -> None:
-        self._writing = writing
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def claim(self, claim: Claim) -> Earlier | None:
+    def claim_key(self, claim: Claim) -> Earlier | None:
         """Take the key for this try and return None, or return the earlier try that has it."""
-        with self._writing() as session:
-            _sweep(session, claim.now)
-            try:
-                with session.begin_nested():
-                    session.add(_row(claim))
-            except IntegrityError:
-                return _taken_over(session, claim)
+        _sweep(self._session, claim.now)
+        try:
+            with self._session.begin_nested():
+                self._session.add(_row(claim))
+        except IntegrityError:
+            return _taken_over(self._session, claim)
         return None
 
-    def finish(self, claim: Claim, answer: KeptAnswer) -> None:
-        """Keep the answer of the try; nothing happens when another try has taken the key."""
+    def keep_answer(self, claim: Claim, answer: KeptAnswer) -> None:
+        """Keep the answer of the try, which has taken the key in this transaction."""
         kept = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-        with self._writing() as session:
-            session.execute(update(AnswerRow).where(*_held_by(claim)).values(**kept))
+        self._session.execute(update(AnswerRow).where(*_held_by(claim)).values(**kept))
 
-    def release(self, claim: Claim) -> None:
-        """Forget the key of a try that changed nothing; only while the try holds it."""
-        with self._writing() as session:
-            session.execute(delete(AnswerRow).where(*_held_by(claim)))
+    def free_key(self, claim: Claim) -> None:
+        """Forget the key of a try that has it and has no answer; else nothing happens."""
+        self._session.execute(delete(AnswerRow).where(*_held_by(claim)))
 
 
 def _id(claim: Claim) -> str:
@@ -86,15 +81,16 @@ def _row(claim: Claim) -> AnswerRow:
 
 
 def _held_by(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return (AnswerRow.id == _id(claim), AnswerRow.token == claim.token)
+    unanswered = AnswerRow.status.is_(None)
+    return (AnswerRow.id == _id(claim), AnswerRow.token == claim.token, unanswered)
 
 
 def _taken_over(session: Session, claim: Claim) -> Earlier | None:
-    """Return the earlier try, unless it is forgotten or has died: then this one takes its place."""
+    """Return the earlier try, unless it is forgotten, has died or is this one."""
     row = session.scalar(select(AnswerRow).where(AnswerRow.id == _id(claim)).with_for_update())
     if row is not None:
-        died = row.status is None and row.begun_at < claim.abandoned_before
-        if not died and row.expires_at > claim.now:
+        free = row.token == claim.token or row.begun_at < claim.abandoned_before
+        if (row.status is not None or not free) and row.expires_at > claim.now:
             return row.value()
     session.merge(_row(claim))
     return None

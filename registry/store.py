@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from registry.engine import WRITES, failures_named, open_engine
 from registry.schema import make_ready
 from registry.settings import RegistrySettings
-from registry.sql_answers import SqlAnswers
+from registry.sql_answers import SqlAnswerRows
 from registry.sql_events import SqlEventRows
 from registry.sql_jobs import SqlJobRows
 from registry.sql_models import SqlModelRows
@@ -18,7 +18,15 @@ from registry.sql_pools import SqlPoolRows
 from registry.sql_routes import SqlRouteRows
 
 
-class SqlRows(SqlModelRows, SqlPointerRows, SqlRouteRows, SqlPoolRows, SqlEventRows, SqlJobRows):
+class SqlRows(
+    SqlModelRows,
+    SqlPointerRows,
+    SqlRouteRows,
+    SqlPoolRows,
+    SqlEventRows,
+    SqlJobRows,
+    SqlAnswerRows,
+):
     """The registry's rows within one session; see `registry.port.Rows`."""
 
 
@@ -41,21 +49,12 @@ class SqlStore:
     @contextmanager
     def writing(self) -> Iterator[SqlRows]:
         """Open a transaction that may change rows, committed when the block ends."""
-        with self._changing() as session:
+        with failures_named(self._url), Session(self._writes) as session, session.begin():
             yield SqlRows(session)
-
-    def answers(self) -> SqlAnswers:
-        """Return where the answers to creates are kept: beside what was created."""
-        return SqlAnswers(self._changing)
 
     def close(self) -> None:
         """Give connections back."""
         self._reads.dispose()
-
-    @contextmanager
-    def _changing(self) -> Iterator[Session]:
-        with failures_named(self._url), Session(self._writes) as session, session.begin():
-            yield session
 
 
 def open_store(settings: RegistrySettings) -> SqlStore:

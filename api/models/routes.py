@@ -1,11 +1,9 @@
 """Answer for models."""
 
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
@@ -25,6 +23,7 @@ from api.operations import creates, deletes, lists, patches
 from api.pages import Asked
 from api.pagination import Page
 from api.preconditions import IfMatch, etag, require, seen
+from registry.creates import Rules
 from registry.domain import Model
 from registry.pages import ModelFilter, TagFilter
 
@@ -70,15 +69,10 @@ async def create_model(
 ) -> Response:
     """Register a model without versions; a first version registers its model as well."""
 
-    async def create() -> Response:
-        add = partial(
-            needs.catalog.create_model,
-            draft.name,
-            description=draft.description,
-            tags=draft.tags,
-            by=caller.subject,
+    def create(rules: Rules) -> Response:
+        model = rules.catalog.create_model(
+            draft.name, description=draft.description, tags=draft.tags, by=caller.subject
         )
-        model = await run_sync(add)
         place = {"Location": f"{request.url.path}/{model.name}"}
         status = HTTPStatus.CREATED
         return answered(

@@ -4,7 +4,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Request, Response
 
 from api import errors
@@ -24,7 +23,8 @@ from api.pagination import Page
 from api.pools.asking import SERVERS_CANNOT_SAY, ask_servers
 from api.preconditions import IfMatch, etag, require
 from api.problems import Refused
-from registry.domain import ModelVersion, Signature
+from registry.creates import Rules
+from registry.domain import Signature
 from registry.pages import TagFilter, VersionFilter
 
 VERSION_ETAG = etag(1)
@@ -78,15 +78,17 @@ async def register_version(
     again gives the version that is there.
     """
 
-    async def create() -> Response:
-        version = await _register(needs, model, draft, by=caller.subject)
-        place = {"Location": f"{request.url.path}/{version.version}"}
-        return answered(
-            VersionBody.of(version), status=HTTPStatus.CREATED, etag=VERSION_ETAG, headers=place
+    place, by = request.url.path, caller.subject
+    create = partial(_registered, model=model, draft=draft, place=place, by=by)
+    if draft.signature is not None and draft.digest is not None:
+        sent = draft.signature.value(), draft.digest
+        return await needs.repeats.once(
+            request, idempotency_key, subject=by, create=lambda rules: create(rules, sent)
         )
-
-    subject = caller.subject
-    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+    look = partial(_described, needs, draft)
+    return await needs.repeats.once_after(
+        request, idempotency_key, subject=by, look=look, create=create
+    )
 
 
 @router.delete("/{model}/versions/{version}", **deletes(*_UNKNOWN, errors.IN_USE))
@@ -134,21 +136,25 @@ async def approve(
 ) -> Response:
     """Approve a version, so that a protected alias may go to it; not one's own."""
 
-    async def create() -> Response:
-        say = partial(needs.catalog.approve, model, version, by=caller.subject, why=reason.why)
-        approval = await run_sync(say)
+    def create(rules: Rules) -> Response:
+        approval = rules.catalog.approve(model, version, by=caller.subject, why=reason.why)
         return answered(ApprovalBody.model_validate(approval), status=HTTPStatus.CREATED)
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
 
 
-async def _register(
-    needs: Dependencies, model: str, draft: VersionDraft, *, by: str
-) -> ModelVersion:
-    signature, digest = await _described(needs, draft)
-    register = partial(
-        needs.catalog.register,
+def _registered(
+    rules: Rules,
+    said: tuple[Signature, str],
+    *,
+    model: str,
+    draft: VersionDraft,
+    place: str,
+    by: str,
+) -> Response:
+    signature, digest = said
+    version = rules.catalog.register(
         model,
         signature=signature,
         digest=digest,
@@ -160,13 +166,14 @@ async def _register(
         tags=draft.tags,
         by=by,
     )
-    return await run_sync(register)
+    headers = {"Location": f"{place}/{version.version}"}
+    return answered(
+        VersionBody.of(version), status=HTTPStatus.CREATED, etag=VERSION_ETAG, headers=headers
+    )
 
 
 async def _described(needs: Dependencies, draft: VersionDraft) -> tuple[Signature, str]:
-    """Return signature and digest, as they were sent or else as the servers say."""
-    if draft.signature is not None and draft.digest is not None:
-        return draft.signature.value(), draft.digest
+    """Return signature and digest, as the servers say where they were not sent."""
     said = await ask_servers(needs, draft.pool, draft.served_name, str(draft.served_version))
     if draft.signature is not None and draft.signature.value() != said.signature:
         raise Refused(

@@ -60,8 +60,8 @@ async def ask_servers(needs: Dependencies, pool: str, model: str, version: str) 
         raise Refused(SERVERS_CANNOT_SAY, str(error)) from error
 
 
-async def probe(needs: Dependencies, url: str) -> None:
-    """Raise `Refused` unless a Triton answers at the address, also about its repository."""
+async def probe(needs: Dependencies, url: str) -> tuple[RepositoryEntry, ...]:
+    """Return what the Triton at the address serves; raises `Refused` unless it can say."""
     server = needs.open_pools.connect(url)
     try:
         if not await server.live():
@@ -70,7 +70,7 @@ async def probe(needs: Dependencies, url: str) -> None:
                 f"nothing at {url} says that it is live: start the server, or correct its address "
                 "(the gRPC port, 8001 by default)",
             )
-        await server.repository_index()
+        return await server.repository_index()
     except InferenceError as error:
         raise Refused(
             SERVER_NOT_BELIEVED, f"{url} is live and cannot say what it serves: {error}"

@@ -1,11 +1,9 @@
 """Answer for pools."""
 
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
@@ -25,6 +23,7 @@ from api.pagination import Page
 from api.pools.schemas import PoolBody, PoolDraft, PoolPatch
 from api.preconditions import NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
 from api.problems import refusals
+from registry.creates import Rules
 from registry.pools import Pool
 
 router = APIRouter(prefix="/v1/pools", tags=["pools"], responses=ANYWHERE, route_class=StrictRoute)
@@ -60,9 +59,8 @@ async def create_pool(
 ) -> Response:
     """Register a pool without servers."""
 
-    async def create() -> Response:
-        add = partial(needs.fleet.create_pool, draft.name, description=draft.description)
-        pool = await run_sync(partial(add, by=caller.subject))
+    def create(rules: Rules) -> Response:
+        pool = rules.fleet.create_pool(draft.name, description=draft.description, by=caller.subject)
         place = {"Location": f"{request.url.path}/{pool.name}"}
         status = HTTPStatus.CREATED
         return answered(

@@ -1,6 +1,6 @@
 """Answer for the servers of a pool."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
@@ -25,6 +25,7 @@ from api.pools.asking import SERVER_NOT_BELIEVED, probe, serving
 from api.pools.schemas import ServerBody, ServerDraft, ServerPatch
 from api.preconditions import IfMatch, etag, require
 from inference.addresses import check_address
+from registry.creates import Rules
 from registry.errors import KNOWN_NAMES, UnknownServer
 from registry.pools import PoolServer, ServerState
 
@@ -75,18 +76,24 @@ async def add_server(
     One that drains or was removed is asked again.
     """
 
-    async def create() -> Response:
+    async def look() -> Callable[[PoolServer], ServerBody]:
         url = check_address(draft.url)
         await run_sync(needs.fleet.pool, pool)
-        await probe(needs, url)
-        add = partial(needs.fleet.add_server, pool, url, by=caller.subject, why=draft.why)
-        server = await run_sync(add)
-        await needs.upkeep.refresh()
-        place = {"Location": f"{request.url.path}/{url}"}
-        return await _told(needs, server, HTTPStatus.CREATED, place)
+        serves = await probe(needs, url)
+        return partial(ServerBody.of, health=needs.open_pools.health(url), serves=serves)
 
-    subject = caller.subject
-    return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
+    def create(rules: Rules, told: Callable[[PoolServer], ServerBody]) -> Response:
+        url = check_address(draft.url)
+        server = rules.fleet.add_server(pool, url, by=caller.subject, why=draft.why)
+        place = {"Location": f"{request.url.path}/{url}"}
+        tag = etag(server.revision)
+        return answered(told(server), status=HTTPStatus.CREATED, etag=tag, headers=place)
+
+    response = await needs.repeats.once_after(
+        request, idempotency_key, subject=caller.subject, look=look, create=create
+    )
+    await needs.upkeep.refresh()
+    return response
 
 
 @router.get("/{pool}/servers/{server}", response_model=ServerBody, **reads("pools:read", *_UNKNOWN))
@@ -147,14 +154,9 @@ async def _required(needs: Dependencies, pool: str, url: str, if_match: str | No
     return found.revision
 
 
-async def _told(
-    needs: Dependencies,
-    server: PoolServer,
-    status: HTTPStatus = HTTPStatus.OK,
-    headers: dict[str, str] | None = None,
-) -> Response:
+async def _told(needs: Dependencies, server: PoolServer) -> Response:
     (body,) = await _bodies(needs, [server])
-    return answered(body, status=status, etag=etag(server.revision), headers=headers)
+    return answered(body, etag=etag(server.revision))
 
 
 async def _bodies(needs: Dependencies, servers: Sequence[PoolServer]) -> list[ServerBody]:

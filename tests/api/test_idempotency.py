@@ -2,28 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import Request, Response
 
+from api.bodies import INVALID
 from api.idempotency import KEY_MISSING, KEY_REUSED, STILL_RUNNING, Repeats
 from api.problems import Kind, Refused
+from registry.creates import Creates, Rules
 from tests.api.calls import created, kind_of
 from tests.api.conftest import OpenApi
-from tests.contracts.memory_answers import MemoryAnswers
+from tests.contracts.memory_store import MemoryStore
 
 NOBODY = "127.0.0.1:9"
 
 
 @dataclass
-class Creates:
-    """Counts what is created, and may be held up or fail on the way."""
+class Counting:
+    """Counts what is created; may fail, or be held up while it looks."""
 
-    repeats: Repeats = field(default_factory=lambda: Repeats(MemoryAnswers()))
+    repeats: Repeats = field(default_factory=lambda: Repeats(Creates(MemoryStore())))
     made: int = 0
-    status: int = 201
+    looked: int = 0
+    fails: bool = False
     held: asyncio.Event | None = None
 
     async def ask(
@@ -34,12 +37,28 @@ class Creates:
         answer = await self.repeats.once(request, key, subject=subject, create=self.create)
         return bytes(answer.body)
 
-    async def create(self) -> Response:
-        self.made += 1
-        number = self.made
+    async def ask_slowly(self, key: str = "k") -> bytes:
+        """Send a create that looks at something first."""
+        answer = await self.repeats.once_after(
+            _request(b"a"), key, subject="ada", look=self.look, create=self.create
+        )
+        return bytes(answer.body)
+
+    async def look(self) -> str:
+        self.looked += 1
         if self.held is not None:
             await self.held.wait()
-        return Response(f"{number}", status_code=self.status)
+        return "looked"
+
+    def create(self, rules: Rules, found: str = "") -> Response:
+        if self.fails:
+            raise Refused(INVALID, "no")
+        self.made += 1
+        return Response(f"{found}{self.made}", status_code=201)
+
+    async def until_looked(self, times: int = 1) -> None:
+        while self.looked < times:
+            await asyncio.sleep(0)
 
 
 def _request(body: bytes, path: str = "/v1/models") -> Request:
@@ -47,6 +66,12 @@ def _request(body: bytes, path: str = "/v1/models") -> Request:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return Request({"type": "http", "method": "POST", "path": path, "headers": []}, receive)
+
+
+def _heard_of(store: MemoryStore) -> datetime:
+    with store.reading() as rows:
+        ((claim, _),) = rows.all_keys.values()
+    return claim.now
 
 
 async def _refused(asked: Awaitable[object]) -> Kind:
@@ -57,7 +82,7 @@ async def _refused(asked: Awaitable[object]) -> Kind:
 
 async def test_a_create_happens_once() -> None:
     """Whoever repeats it gets the first answer; another caller, key or path is another create."""
-    creates = Creates()
+    creates = Counting()
     assert [await creates.ask(), await creates.ask(), await creates.ask("l")] == [b"1", b"1", b"2"]
     assert await creates.ask(subject="bob") == b"3"
     elsewhere = _request(b"a", "/v1/pools")
@@ -67,7 +92,7 @@ async def test_a_create_happens_once() -> None:
 
 async def test_a_key_belongs_to_what_was_sent() -> None:
     """No key is refused, and so is a key that came with another body; nothing is created."""
-    creates = Creates()
+    creates = Counting()
     assert await _refused(creates.ask(None)) is KEY_MISSING
     await creates.ask()
     assert await _refused(creates.ask(body=b"b")) is KEY_REUSED
@@ -76,20 +101,27 @@ async def test_a_key_belongs_to_what_was_sent() -> None:
 
 async def test_a_refusal_is_not_kept() -> None:
     """With what was wrong put right, the same key creates."""
-    creates = Creates(status=422)
-    await creates.ask(body=b"wrong")
-    creates.status = 201
-    assert [await creates.ask(), await creates.ask()] == [b"2", b"2"]
+    creates = Counting(fails=True)
+    assert await _refused(creates.ask(body=b"wrong")) is INVALID
+    assert await _refused(creates.ask_slowly("l")) is INVALID
+    creates.fails = False
+    assert [await creates.ask(), await creates.ask()] == [b"1", b"1"]
+    assert await creates.ask_slowly("l") == b"looked2"
+
+
+async def test_many_at_once_get_one_answer() -> None:
+    """What lies in the database alone takes so little that they wait for it."""
+    creates = Counting()
+    assert await asyncio.gather(*(creates.ask() for _ in range(5))) == [b"1"] * 5
 
 
 @pytest.mark.parametrize("ending", ["answer", "cancel"])
-async def test_one_of_many_at_once_creates(ending: str) -> None:
+async def test_one_of_many_at_once_looks(ending: str) -> None:
     """The others are told to wait; a caller who hangs up leaves the key free."""
-    creates = Creates(held=asyncio.Event())
-    first = asyncio.create_task(creates.ask())
-    while not creates.made:
-        await asyncio.sleep(0)
-    others = [await _refused(creates.ask()) for _ in range(3)]
+    creates = Counting(held=asyncio.Event())
+    first = asyncio.create_task(creates.ask_slowly())
+    await creates.until_looked()
+    others = [await _refused(creates.ask_slowly()) for _ in range(3)]
     assert others == [STILL_RUNNING] * 3
     assert creates.held is not None
     if ending == "cancel":
@@ -98,26 +130,44 @@ async def test_one_of_many_at_once_creates(ending: str) -> None:
             await first
     creates.held.set()
     if ending == "answer":
-        assert await first == b"1"
-    assert await creates.ask() == (b"1" if ending == "answer" else b"2")
+        assert await first == b"looked1"
+    assert await creates.ask_slowly() == b"looked1"
+    assert creates.looked == (1 if ending == "answer" else 2)
 
 
-async def test_a_dead_try_is_replaced() -> None:
-    """Its process ended before it answered; the key is free after a while, or when it expires."""
-    for repeats in (
-        Repeats(MemoryAnswers(), dead_after=timedelta(microseconds=-1)),
-        Repeats(MemoryAnswers(), kept_for=timedelta(0)),
-    ):
-        creates = Creates(repeats, held=asyncio.Event())
-        first = asyncio.create_task(creates.ask())
-        while not creates.made:
-            await asyncio.sleep(0)
-        second = asyncio.create_task(creates.ask())
-        while creates.made < 2:
-            await asyncio.sleep(0)
-        assert creates.held is not None
-        creates.held.set()
-        assert sorted([await first, await second]) == [b"1", b"2"]
+async def test_a_try_that_seemed_dead_makes_nothing() -> None:
+    """Another took the key, which is alone to create, whichever ends its look first."""
+    creates = Counting(held=asyncio.Event())
+    hasty = replace(creates.repeats, dead_after=timedelta(microseconds=-1))
+    first = asyncio.create_task(creates.ask_slowly())
+    await creates.until_looked()
+    creates.repeats, held = hasty, creates.held
+    creates.held = None
+    assert await creates.ask_slowly() == b"looked1"
+    assert held is not None
+    held.set()
+    assert (await first, creates.looked, creates.made) == (b"looked1", 2, 1)
+
+
+async def test_a_long_look_gives_signs_of_life() -> None:
+    """Its key is claimed anew while it looks, so that nobody takes it for dead."""
+    store = MemoryStore()
+    repeats = Repeats(Creates(store), dead_after=timedelta(milliseconds=3))
+    creates = Counting(repeats, held=asyncio.Event())
+    first = asyncio.create_task(creates.ask_slowly())
+    await creates.until_looked()
+    begun = _heard_of(store)
+    while _heard_of(store) == begun:
+        await asyncio.sleep(0.001)
+    assert creates.held is not None
+    creates.held.set()
+    assert await first == b"looked1"
+
+
+async def test_an_expired_key_is_another_one() -> None:
+    """What is forgotten may be created again."""
+    creates = Counting(Repeats(Creates(MemoryStore()), kept_for=timedelta(0)))
+    assert [await creates.ask(), await creates.ask()] == [b"1", b"2"]
 
 
 async def test_a_key_over_http(open_api: OpenApi) -> None:
