@@ -1,5 +1,6 @@
 """Answer for placements: which versions the servers of a pool shall serve."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from api.operations import reads
 from api.pools.schemas import LoadBody, OutcomeBody, PlacementBody, PlacementsBody
 from api.problems import refusals
 from inference.repositories import Outcome, load_everywhere, unload_everywhere
+from inference.server import Server
 from registry.domain import ModelVersion
 
 _UNKNOWN = (errors.UNKNOWN_POOL, errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION)
@@ -56,7 +58,7 @@ async def load(
     """Have every server of a pool load a version, those that join or restart later as well.
 
     What fails on one server is told beside what went well on the others; it is tried again
-    every minute.
+    every minute. In a pool without an active server nothing is `done`, and the wish stays.
     """
     return answered(await place(needs, pool, model, version, by=caller.subject, why=why))
 
@@ -87,10 +89,9 @@ async def place(
     """Wish that a pool has a version, and load it; raises the registry's errors."""
     found = await run_sync(needs.catalog.version, model, version)
     await run_sync(partial(needs.fleet.place, pool, model, version, by=by, why=why))
-    opened = needs.open_pools.pool(pool)
-    servers = opened.servers if opened else ()
+    servers = await _active(needs, pool)
     outcomes = await load_everywhere(servers, found.served_name, found.served_version)
-    return _told(pool, found, outcomes)
+    return _told(pool, found, outcomes, nothing_is_done=not servers)
 
 
 async def withdraw(
@@ -99,10 +100,17 @@ async def withdraw(
     """Wish no more that a pool has a version, and unload it; raises the registry's errors."""
     found = await run_sync(needs.catalog.version, model, version)
     await run_sync(partial(needs.fleet.withdraw, pool, model, version, by=by, why=why))
-    opened = needs.open_pools.pool(pool)
-    if opened is None or found.served_name in await run_sync(_wanted, needs, pool):
+    servers = await _active(needs, pool)
+    if found.served_name in await run_sync(_wanted, needs, pool):
         return _told(pool, found, ())
-    return _told(pool, found, await unload_everywhere(opened.servers, found.served_name))
+    return _told(pool, found, await unload_everywhere(servers, found.served_name))
+
+
+async def _active(needs: Dependencies, pool: str) -> Sequence[Server]:
+    """Return the pool's active servers, also one that another process has just registered."""
+    await needs.upkeep.refresh()
+    opened = needs.open_pools.pool(pool)
+    return opened.servers if opened else ()
 
 
 def _wanted(needs: Dependencies, pool: str) -> set[str]:
@@ -111,12 +119,18 @@ def _wanted(needs: Dependencies, pool: str) -> set[str]:
     return {needs.catalog.version(each.model, each.version).served_name for each in placements}
 
 
-def _told(pool: str, version: ModelVersion, outcomes: tuple[Outcome, ...]) -> LoadBody:
+def _told(
+    pool: str,
+    version: ModelVersion,
+    outcomes: tuple[Outcome, ...],
+    *,
+    nothing_is_done: bool = False,
+) -> LoadBody:
     return LoadBody(
         pool=pool,
         model=version.name,
         version=version.version,
         served_name=version.served_name,
-        done=all(outcome.error is None for outcome in outcomes),
+        done=not nothing_is_done and all(outcome.error is None for outcome in outcomes),
         outcomes=[OutcomeBody.of(outcome) for outcome in outcomes],
     )

@@ -146,7 +146,9 @@ class LoadBody(BaseModel):
     model: str
     version: int
     served_name: str = Field(description="The name by which Triton serves it.")
-    done: bool = Field(description="Whether every server did what was asked.")
+    done: bool = Field(
+        description="Whether every server did what was asked, and there was one to load on."
+    )
     outcomes: list[OutcomeBody]
 
 

@@ -141,4 +141,5 @@ def _number(model: str, version: str) -> int:
 def _require_done(told: LoadBody) -> None:
     if not told.done:
         failed = [f"{each.server}: {each.detail}" for each in told.outcomes if not each.done]
-        raise Refused(LOAD_FAILED, "; ".join(failed), headers={"Retry-After": "60"})
+        words = "; ".join(failed) or f"pool {told.pool} has no active server"
+        raise Refused(LOAD_FAILED, words, headers={"Retry-After": "60"})

@@ -89,8 +89,11 @@ def test_a_version_goes_live_through_the_api(
         ("server.added", ""),
     ]
     wish = ("default", "linear@1", "--why", "to see")
-    joins = command("pools", "load", *wish).stdout
-    assert joins == "pool default has no active server: each that joins shall serve linear@1\n"
+    joins = command("pools", "load", *wish)
+    assert joins.exit_code == 1
+    assert (
+        joins.stdout == "pool default has no active server: each that joins shall serve linear@1\n"
+    )
     gone = command("pools", "unload", *wish).stdout
     assert gone == "no server of pool default had to let go of linear@1\n"
     last = json.loads(command("pools", "events", "default", "--limit", "1", "--json").stdout)

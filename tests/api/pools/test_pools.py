@@ -1,6 +1,11 @@
 """Pools over HTTP: created once, deleted when they are empty."""
 
+from pathlib import Path
+
 from api.models.examples import DRAFT
+from registry.fleet import Fleet
+from registry.settings import RegistrySettings
+from registry.store import open_store
 from tests.api.calls import churn, created, deleted, kind_of, patched
 from tests.api.conftest import OpenApi
 
@@ -30,7 +35,7 @@ async def test_a_pools_life(open_api: OpenApi) -> None:
             "model": "churn",
             "version": 1,
             "served_name": DRAFT["served_name"],
-            "done": True,
+            "done": False,
             "outcomes": [],
         }
         listed = (await api.get("/v1/pools/night/versions")).json()["items"]
@@ -38,13 +43,30 @@ async def test_a_pools_life(open_api: OpenApi) -> None:
         refused = await deleted(api, "/v1/pools/night")
         assert kind_of(refused) == (409, "in-use")
         assert refused.json()["referents"] == [{"kind": "version", "name": "churn@1"}]
-        await api.delete("/v1/pools/night/versions/churn/1")
+        withdrawn = await api.delete("/v1/pools/night/versions/churn/1")
+        assert (withdrawn.json()["done"], withdrawn.json()["outcomes"]) == (True, [])
         assert (await deleted(api, "/v1/pools/night")).status_code == 204
         names = [pool["name"] for pool in (await api.get("/v1/pools")).json()["items"]]
         assert names == ["default"]
         told = (await api.get("/v1/pools/night/events")).json()["items"]
         assert [event["kind"] for event in told][-1] == "pool.created"
         assert len(told) == 5
+
+
+async def test_a_server_of_another_process_is_asked_at_once(
+    open_api: OpenApi, database: Path
+) -> None:
+    """Not only after this process's next look at the registry: what it did not do is told."""
+    async with open_api("127.0.0.1:10", check_timeout_s=0.2) as api:
+        await churn(api)
+        store = open_store(RegistrySettings(database_url=f"sqlite:///{database}"))
+        Fleet(store).create_pool("night")
+        Fleet(store).add_server("night", NOBODY)
+        store.close()
+        for call in (api.put, api.delete):
+            told = (await call("/v1/pools/night/versions/churn/1")).json()
+            outcomes = [(each["server"], each["done"]) for each in told["outcomes"]]
+            assert (told["done"], outcomes) == (False, [(NOBODY, False)])
 
 
 async def test_the_settings_servers_are_the_default_pool(open_api: OpenApi) -> None:
