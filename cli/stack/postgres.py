@@ -14,7 +14,14 @@ import psycopg
 
 from cli.stack.as_nobody import NOBODY
 from cli.stack.errors import CannotPrepare
-from cli.stack.process import LOOPBACK, GuardedProcess, LocalServer, free_ports, require_free
+from cli.stack.process import (
+    LOOPBACK,
+    READY_DEADLINE_S,
+    GuardedProcess,
+    LocalServer,
+    free_ports,
+    require_free,
+)
 from cli.stack.wheels import package_dir
 
 _NAME = "PostgreSQL"
@@ -39,7 +46,7 @@ class LocalPostgres(LocalServer):
         password: str = "",
         port: int | None = None,
         settings: Sequence[str] = (),
-        ready_deadline_s: float = 60.0,
+        ready_deadline_s: float = READY_DEADLINE_S,
         grace_s: float = 2.0,
     ) -> None:
         """Describe the server; nothing runs before `start`. Without `port` a free one is taken.

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Self
 
-from cli.stack.process import LOOPBACK, GuardedProcess, LocalServer, listen_on
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess, LocalServer, listen_on
 
 _NAME = "Prefect"
 _ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ class LocalPrefect(LocalServer):
         *,
         template: Path | None = None,
         port: int | None = None,
-        ready_deadline_s: float = 90.0,
+        ready_deadline_s: float = READY_DEADLINE_S,
         grace_s: float = 5.0,
     ) -> None:
         """Describe the server; nothing runs before `start`. Without `port` a free one is taken.

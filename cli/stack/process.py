@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 _GUARD = Path(__file__).with_name("guard.py")
+READY_DEADLINE_S = 300.0
+"""How long a server may take to start: one that ends is told of at once, a machine may be slow."""
 _POLL_S = 0.05
 _LAST_LINES = 5
 # What the guard itself may need beyond the server's grace to kill, reap and sweep.

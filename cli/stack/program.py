@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from cli.stack.process import GuardedProcess, LocalServer
+from cli.stack.process import READY_DEADLINE_S, GuardedProcess, LocalServer
 
 
 class LocalProgram(LocalServer):
@@ -20,7 +20,7 @@ class LocalProgram(LocalServer):
         log: Path,
         ready: Callable[[], bool],
         grace_s: float,
-        ready_deadline_s: float = 90.0,
+        ready_deadline_s: float = READY_DEADLINE_S,
     ) -> None:
         """Describe the program; nothing runs before `start`.
 

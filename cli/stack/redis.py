@@ -6,7 +6,14 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from cli.stack.process import LOOPBACK, GuardedProcess, LocalServer, free_ports, require_free
+from cli.stack.process import (
+    LOOPBACK,
+    READY_DEADLINE_S,
+    GuardedProcess,
+    LocalServer,
+    free_ports,
+    require_free,
+)
 from cli.stack.wheels import package_dir
 
 _NAME = "Redis"
@@ -60,7 +67,9 @@ class LocalRedis(LocalServer):
             grace_s=1,
         )
         self._process.start()
-        self._process.await_ready(lambda: self.ask(b"PING") == b"+PONG\r\n", deadline_s=60)
+        self._process.await_ready(
+            lambda: self.ask(b"PING") == b"+PONG\r\n", deadline_s=READY_DEADLINE_S
+        )
         return self
 
     def kill(self) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Self
 
 from cli.stack.errors import CannotPrepare
-from cli.stack.process import LOOPBACK, GuardedProcess, LocalServer, free_ports, require_free
+from cli.stack.process import (
+    LOOPBACK,
+    READY_DEADLINE_S,
+    GuardedProcess,
+    LocalServer,
+    free_ports,
+    require_free,
+)
 from cli.stack.s3_settings import S3AppSettings
 
 _NAME = "S3"
@@ -70,7 +77,7 @@ class LocalS3(LocalServer):
             grace_s=0.5,
         )
         self._process.start()
-        self._process.await_ready(self._answers, deadline_s=60)
+        self._process.await_ready(self._answers, deadline_s=READY_DEADLINE_S)
         return self
 
     def _answers(self) -> bool:

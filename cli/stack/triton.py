@@ -12,6 +12,7 @@ from typing import Self
 from cli.stack.errors import ServerEnded
 from cli.stack.process import (
     LOOPBACK,
+    READY_DEADLINE_S,
     GuardedProcess,
     LocalServer,
     free_ports,
@@ -52,7 +53,7 @@ class LocalTriton(LocalServer):
         models: Sequence[str] = (),
         state_dir: Path,
         ports: TritonPorts | None = None,
-        ready_deadline_s: float = 60.0,
+        ready_deadline_s: float = READY_DEADLINE_S,
         grace_s: float = 8.0,
         extra_arguments: Sequence[str] = (),
         find_ports: Callable[[int], Sequence[int]] = free_ports,

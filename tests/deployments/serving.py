@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
 from cli.stack.prefect_server import LocalPrefect
-from cli.stack.process import LOOPBACK, GuardedProcess
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess
 from inference.tickets import Ticket
 from registry.catalog import Catalog
 from registry.settings import RegistrySettings
@@ -75,7 +75,7 @@ def serving(
         grace_s=5,
     )
     with process:
-        process.await_ready(lambda: _answers(port), deadline_s=60)
+        process.await_ready(lambda: _answers(port), deadline_s=READY_DEADLINE_S)
         yield process
 
 

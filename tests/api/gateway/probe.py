@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.stack.process import LOOPBACK, GuardedProcess, free_ports
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess, free_ports
 from tests.api import tokens
 from tests.conftest import ROOT
 
@@ -62,7 +62,7 @@ def probe(folder: Path, *, port: int | None = None, **settings: str) -> Iterator
         grace_s=5,
     )
     with process:
-        process.await_ready(lambda: _answers(listens), deadline_s=60)
+        process.await_ready(lambda: _answers(listens), deadline_s=READY_DEADLINE_S)
         yield Probe(listens, process.pid)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from cli.stack.process import LOOPBACK, GuardedProcess, free_ports
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess, free_ports
 from cli.stack.triton import LocalTriton
 from tests.api import tokens
 from tests.api.v2.service import Service
@@ -43,7 +43,7 @@ def service(triton: LocalTriton, tmp_path_factory: pytest.TempPathFactory) -> It
     )
     with process, httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=30) as client:
         client.headers.update(tokens.bearer())
-        process.await_ready(lambda: _answers(client), deadline_s=60)
+        process.await_ready(lambda: _answers(client), deadline_s=READY_DEADLINE_S)
         _register(client)
         yield Service(f"{LOOPBACK}:{port}", client)
 
