@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from api.online.failures import of_inference
+from api.online.joined import Joined
 from api.online.port import Description, IndexEntry, OnlineName, PoolAway
 from api.online.resolver import Registered, Served
 from api.online.whereabouts import Place, Whereabouts
@@ -40,22 +42,20 @@ class Asking:
         self._models = models
         self._look_again_s = look_again_s
         self._clock = clock
+        self._joined = Joined[ModelMetadata]()
         self._seen: OrderedDict[Place, tuple[float, ModelMetadata | None]] = OrderedDict()
 
     async def describe(self, name: OnlineName, meant: Registered | Served) -> Description:
         """See `Online.describe`."""
         if isinstance(meant, Served):
             return _of_metadata(name, await self._metadata(_place(meant)))
-        version = meant.target.stable.version
-        return Description(
-            name=version.name,
-            version=str(version.version),
-            versions=tuple(map(str, meant.target.numbers)),
-            platform=await self._platform(_place(meant)),
-            inputs=version.signature.inputs,
-            outputs=version.signature.outputs,
-            max_batch_size=version.signature.max_batch_size,
-        )
+        return replace(_of_version(meant), platform=await self._platform(_place(meant)))
+
+    async def expected(self, name: OnlineName, meant: Registered | Served) -> Description:
+        """See `Online.expected`."""
+        if isinstance(meant, Served):
+            return _of_metadata(name, await self._metadata(_place(meant)))
+        return _of_version(meant)
 
     async def ready(self, meant: Registered | Served) -> bool:
         """See `Online.ready`."""
@@ -110,6 +110,9 @@ class Asking:
             if known is None:
                 raise PoolAway(f"no server says what {place.served!r} is", retry_after_s=1.0)
             return known
+        return await self._joined.ask(place, lambda: self._learn(place))
+
+    async def _learn(self, place: Place) -> ModelMetadata:
         said = await self._first(place, lambda s: s.metadata(place.served, place.version))
         self._remember(place, said)
         return said
@@ -154,6 +157,19 @@ def _place(meant: Registered | Served) -> Place:
     if isinstance(meant, Served):
         return Place(meant.name, meant.version)
     return Place.of(meant.target.stable)
+
+
+def _of_version(meant: Registered) -> Description:
+    version = meant.target.stable.version
+    return Description(
+        name=version.name,
+        version=str(version.version),
+        versions=tuple(map(str, meant.target.numbers)),
+        platform="",
+        inputs=version.signature.inputs,
+        outputs=version.signature.outputs,
+        max_batch_size=version.signature.max_batch_size,
+    )
 
 
 def _of_metadata(name: OnlineName, said: ModelMetadata) -> Description:

@@ -79,6 +79,15 @@ class Engine:
         """Say what the model takes and gives; see `Online.describe`."""
         return await self._asking.describe(name, await self._resolver.resolve(name))
 
+    async def expected(self, name: OnlineName, *, within_s: float | None) -> Description:
+        """Say what requests are checked against; see `Online.expected`."""
+        most_s = self._settings.deadline_s
+        try:
+            async with asyncio.timeout(most_s if within_s is None else min(within_s, most_s)):
+                return await self._asking.expected(name, await self._resolver.resolve(name))
+        except TimeoutError as error:
+            raise DeadlinePassed(f"nobody says what {name} takes within its time") from error
+
     async def ready(self, name: OnlineName) -> bool:
         """Say whether a server has the model ready now; see `Online.ready`."""
         return await self._asking.ready(await self._resolver.resolve(name))

@@ -174,7 +174,15 @@ class Online(Protocol):
         ...
 
     async def describe(self, name: OnlineName) -> Description:
-        """Say what the model takes and gives, mostly without asking anybody.
+        """Say what the model is, what it takes and what it gives."""
+        ...
+
+    async def expected(self, name: OnlineName, *, within_s: float | None) -> Description:
+        """Say what requests are checked against; the platform is left out.
+
+        Nobody is asked for a registered model; for others whoever asks at once shares one
+        question. It takes at most `within_s`, or the longest time that a request may take; raises
+        `DeadlinePassed`.
 
         It holds for every version that an alias is weighted over: a route is refused where
         their signatures differ.

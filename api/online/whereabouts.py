@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from api.online.joined import Joined
 from inference.open_pools import OpenPools
 from inference.pool import Pool
 from registry.targets import Placed
@@ -46,6 +47,7 @@ class Whereabouts:
         self._pools = pools
         self._look_again_s = look_again_s
         self._clock = clock
+        self._joined = Joined[tuple[str, ...]]()
         self._seen: OrderedDict[tuple[str, str], tuple[float, tuple[str, ...]]] = OrderedDict()
 
     async def find(self, place: Place) -> tuple[Pool, ...]:
@@ -65,6 +67,9 @@ class Whereabouts:
         until, names = self._seen.get((served, version), (0.0, ()))
         if until > self._clock():
             return names
+        return await self._joined.ask((served, version), lambda: self._look(served, version))
+
+    async def _look(self, served: str, version: str) -> tuple[str, ...]:
         every = self._pools.names()
         ready = await asyncio.gather(*(self._serves(each, served, version) for each in every))
         names = tuple(name for name, is_ready in zip(every, ready, strict=True) if is_ready)

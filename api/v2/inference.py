@@ -76,7 +76,8 @@ async def _answer(request: Request, model: str, version: str | None = None) -> R
     told, needs = read_headers(request), dependencies_of(request)
     try:
         body = await plain_body(request, needs.offload, max_bytes=needs.traffic.max_infer_bytes)
-        description = await needs.online.describe(name)
+        left_s = None if told.timeout_s is None else told.timeout_s - (time.monotonic() - began)
+        description = await needs.online.expected(name, within_s=left_s)
         asked = await read_request(body, told.json_bytes, description, needs.offload)
         call = _call(request, name, asked, told, took_s=time.monotonic() - began)
         answer = await while_connected(request, needs.online.infer(call))

@@ -72,6 +72,8 @@ class ScriptedServer:
         """Answers wait until it is set."""
         self.asked: list[InferRequest] = []
         self.answered: Counter[str] = Counter()
+        self.described = 0
+        """Questions for a model's metadata."""
         self.running = 0
         self.most_running = 0
         self.cancelled = 0
@@ -122,6 +124,8 @@ class ScriptedServer:
         return ModelStatistics(self.answered[model], spent_s, 0.0, spent_s, 1)
 
     async def metadata(self, model: str, version: str) -> ModelMetadata:
+        self.described += 1
+        await self._heard()
         said = self._served(model, version).signature
         return ModelMetadata(
             model, ("1",), "scripted", said.inputs, said.outputs, said.max_batch_size

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.online.comparison import Comparison, compare
@@ -83,6 +83,7 @@ def test_answers_without_rows_agree() -> None:
     assert compare([empty], [empty]) == Comparison(0, 0, 0.0)
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_no_pair_of_answers_is_a_fault(data: st.DataObject) -> None:
     """Whatever two servers say."""

@@ -364,3 +364,28 @@ async def test_models_are_described(site: Site) -> None:
     assert len(await site.engine.statistics(None)) == 2
     index = [(e.name, e.version, e.state) for e in await site.engine.index()]
     assert index == [("flights", "1", "READY"), ("flights", "2", "UNAVAILABLE")]
+
+
+async def test_what_a_request_is_checked_against_is_told_in_its_time(tmp_path: Path) -> None:
+    """Of a registered model without asking anybody; of others a herd asks once, as long as it may.
+
+    While the servers are silent nobody waits longer than its own deadline.
+    """
+    async with opened(tmp_path, "a", "b") as site:
+        flights, triples = OnlineName("flights"), OnlineName("triples")
+        herd = await asyncio.gather(
+            *(site.engine.expected(triples, within_s=60.0) for _ in range(30))
+        )
+        assert {(each.name, each.inputs) for each in herd} == {
+            ("triples", DOUBLES.signature.inputs)
+        }
+        assert sum(server.described for server in site.servers.values()) == 2
+        for server in site.servers.values():
+            server.probe_timeout_s, server.silent = 3600.0, True
+        known = await site.engine.expected(flights, within_s=None)
+        assert (known.version, known.inputs) == ("1", DOUBLES.signature.inputs)
+        doubles = OnlineName("doubles", version=1)
+        with pytest.raises(port.DeadlinePassed, match="nobody says what doubles@1 takes"):
+            await site.engine.expected(doubles, within_s=0.05)
+        for server in site.servers.values():
+            server.silent = False
