@@ -36,8 +36,8 @@ def victim(triton_factory: TritonFactory) -> LocalTriton:
 
 
 def pool_of(*tritons: LocalTriton, **knobs: float) -> Pool:
-    """Return a pool that loses patience sooner than in production."""
-    quick = {"attempt_timeout_s": 1.0, "probe_timeout_s": 0.5, "probe_interval_s": 0.2} | knobs
+    """Return a pool that loses patience sooner than in production, not with a busy machine."""
+    quick = {"attempt_timeout_s": 5.0, "probe_timeout_s": 2.0, "probe_interval_s": 0.2} | knobs
     settings = InferenceSettings(triton_urls=tuple(each.grpc_url for each in tritons))
     return open_pool(settings.model_copy(update=quick))
 
@@ -170,7 +170,7 @@ async def test_an_unloaded_model_is_served_by_the_other_server(
         with pytest.raises(errors.ModelNotReady):
             await pool.infer(numbers(1))
         await pool.servers[1].load("faulty")
-        assert await pool.ready("faulty", "1", wait_s=5)
+        assert await pool.ready("faulty", "1", wait_s=60)
         await load(pool, requests=10)
 
 
@@ -178,9 +178,9 @@ async def test_a_model_that_died_is_as_a_server_that_died(
     victim: LocalTriton, steady: LocalTriton
 ) -> None:
     """Its process is gone, the server says ready: no row is set aside for that."""
-    async with pool_of(victim, steady, attempt_timeout_s=5.0) as pool:
+    async with pool_of(victim, steady, attempt_timeout_s=60.0) as pool:
         with pytest.raises(errors.ServerUnreachable, match="not healthy"):
-            await pool.servers[0].infer(numbers(EXITS), timeout_s=5)
+            await pool.servers[0].infer(numbers(EXITS), timeout_s=60)
         assert await pool.servers[0].model_ready("faulty", "1")
         await load(pool, requests=200)
         assert 1 <= pool.health().failures <= 8
@@ -191,7 +191,7 @@ async def test_a_server_that_is_shut_down_in_good_order_costs_no_request(
 ) -> None:
     """SIGTERM: Triton unloads its models while requests still arrive."""
     async with pool_of(victim, steady) as pool:
-        under_load = asyncio.create_task(load(pool, requests=2000))
+        under_load = asyncio.create_task(load(pool, requests=1000))
         await asyncio.sleep(0.2)
         os.kill(victim.pid, signal.SIGTERM)
         await under_load

@@ -20,7 +20,7 @@ from inference.triton import TritonServer
 pytestmark = pytest.mark.triton
 
 SETTINGS = InferenceSettings(
-    triton_urls=("unused",), attempt_timeout_s=1.0, probe_timeout_s=1.0, shared_memory=False
+    triton_urls=("unused",), attempt_timeout_s=3.0, probe_timeout_s=3.0, shared_memory=False
 )
 
 

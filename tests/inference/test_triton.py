@@ -75,7 +75,7 @@ async def test_every_datatype_comes_back_bit_for_bit(server: TritonServer, name:
     """Extremes, infinities, zero bytes and several dimensions."""
     sent = TENSORS[name]
     request = InferRequest("echo", "1", {name: sent}, (f"{name}_OUT",), 3)
-    back = (await server.infer(request, timeout_s=5)).outputs[f"{name}_OUT"]
+    back = (await server.infer(request, timeout_s=60)).outputs[f"{name}_OUT"]
     assert (back.dtype, back.shape) == (sent.dtype, sent.shape)
     np.testing.assert_array_equal(back, sent)
 
@@ -83,7 +83,7 @@ async def test_every_datatype_comes_back_bit_for_bit(server: TritonServer, name:
 async def test_several_tensors_travel_in_one_request(server: TritonServer) -> None:
     """Each under its own name, with all outputs when none is named."""
     inputs = {name: TENSORS[name] for name in ("BYTES", "FP16", "MATRIX")}
-    answer = await server.infer(InferRequest("echo", "1", inputs, (), 3), timeout_s=5)
+    answer = await server.infer(InferRequest("echo", "1", inputs, (), 3), timeout_s=60)
     assert set(answer.outputs) == {"BYTES_OUT", "FP16_OUT", "MATRIX_OUT"}
 
 
@@ -91,7 +91,7 @@ async def test_scores_are_the_models(server: TritonServer) -> None:
     """4,096 rows of 64 features, with a priority that the model does not know."""
     x = np.random.default_rng(0).standard_normal((4096, 64), dtype=np.float32)
     request = InferRequest("linear", "", {"features": x}, ("score",), 4096, "id", priority=3)
-    score = (await server.infer(request, timeout_s=5)).outputs["score"]
+    score = (await server.infer(request, timeout_s=60)).outputs["score"]
     weights = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
     assert score.dtype == np.float32
     np.testing.assert_allclose(score.astype(np.float32), x @ weights, rtol=1e-4, atol=1e-4)
@@ -101,7 +101,7 @@ async def test_messages_beyond_the_grpc_default_pass_both_ways(server: TritonSer
     """Channel arguments replace tritonclient's, and gRPC's own limit is 4 MiB."""
     sent = np.arange(1_000_000, dtype=np.float64)
     request = InferRequest("echo", "1", {"FP64": sent}, ("FP64_OUT",), len(sent))
-    back = (await server.infer(request, timeout_s=20)).outputs["FP64_OUT"]
+    back = (await server.infer(request, timeout_s=60)).outputs["FP64_OUT"]
     np.testing.assert_array_equal(back, sent)
 
 
@@ -142,7 +142,7 @@ async def test_each_status_of_triton_is_its_error(
 ) -> None:
     """Raised by a model, so carried by the real server; the message is one line."""
     with pytest.raises(kind) as caught:
-        await server.infer(numbers(1, code), timeout_s=5)
+        await server.infer(numbers(1, code), timeout_s=60)
     assert caught.value.server == server.url
     assert "\n" not in str(caught.value)
 
@@ -150,7 +150,7 @@ async def test_each_status_of_triton_is_its_error(
 async def test_more_rows_than_the_models_limit_are_too_many(server: TritonServer) -> None:
     """Triton calls it an invalid argument, but eight of the nine rows would pass."""
     with pytest.raises(errors.MicrobatchTooLarge, match="must be <= 8"):
-        await server.infer(numbers(*range(9), model="limited"), timeout_s=5)
+        await server.infer(numbers(*range(9), model="limited"), timeout_s=60)
 
 
 async def test_a_request_beyond_the_message_limit_is_not_sent(triton: LocalTriton) -> None:
@@ -158,9 +158,9 @@ async def test_a_request_beyond_the_message_limit_is_not_sent(triton: LocalTrito
     small = SETTINGS.model_copy(update={"max_message_bytes": 600_000, "first_rows": 10**6})
     server = TritonServer(triton.grpc_url, settings=small)
     with pytest.raises(errors.MicrobatchTooLarge, match=r"800,0.. bytes, more than the 600,000"):
-        await server.infer(numbers(*[1] * 200_000), timeout_s=5)
+        await server.infer(numbers(*[1] * 200_000), timeout_s=60)
     with pytest.raises(errors.MicrobatchTooLarge, match="RESOURCE_EXHAUSTED") as caught:
-        await server.infer(numbers(WIDE, *[1] * 99_999), timeout_s=5)
+        await server.infer(numbers(WIDE, *[1] * 99_999), timeout_s=60)
     assert caught.value.server == server.url
     await server.close()
 
@@ -254,7 +254,7 @@ async def test_a_full_queue_is_overload_and_every_request_passes_in_the_end(
     server: TritonServer, pool: Pool
 ) -> None:
     """Asked directly it is refused; through the pool all are answered, no breaker opens."""
-    flood = [server.infer(sleeps("crowded", 0.2), timeout_s=5) for _ in range(6)]
+    flood = [server.infer(sleeps("crowded", 0.5), timeout_s=60) for _ in range(6)]
     outcomes = await asyncio.gather(*flood, return_exceptions=True)
     refused = [each for each in outcomes if isinstance(each, BaseException)]
     assert {type(each) for each in refused} == {errors.ServerOverloaded}
@@ -266,7 +266,7 @@ async def test_a_full_queue_is_overload_and_every_request_passes_in_the_end(
 
 async def test_a_queue_time_out_is_overload(server: TritonServer) -> None:
     """The server gave up a request that waited 100 ms in its queue."""
-    flood = [server.infer(sleeps("impatient", 0.3), timeout_s=5) for _ in range(3)]
+    flood = [server.infer(sleeps("impatient", 1.0), timeout_s=60) for _ in range(3)]
     outcomes = await asyncio.gather(*flood, return_exceptions=True)
     assert errors.ServerOverloaded in {type(each) for each in outcomes}
 
@@ -277,7 +277,7 @@ async def test_a_call_ends_in_its_time_and_the_server_stops_working_on_it(
     """A model that would sleep for a minute; the next request finds it free."""
     with pytest.raises(errors.DeadlineExceeded):
         await server.infer(numbers(SLEEPS_A_MINUTE), timeout_s=0.3)
-    await server.infer(numbers(1), timeout_s=30)
+    await server.infer(numbers(1), timeout_s=50)
 
 
 async def test_an_abandoned_request_is_cancelled_on_the_server(pool: Pool) -> None:
@@ -287,7 +287,7 @@ async def test_an_abandoned_request_is_cancelled_on_the_server(pool: Pool) -> No
     abandoned.cancel()
     with pytest.raises(asyncio.CancelledError):
         await abandoned
-    await pool.infer(numbers(1), deadline_s=30)
+    await pool.infer(numbers(1), deadline_s=50)
     assert pool.health().servers[0].outstanding == 0
 
 
@@ -298,7 +298,7 @@ async def test_where_nothing_listens_nothing_is_ready() -> None:
     assert not await server.live()
     assert not await server.model_ready("faulty", "1")
     with pytest.raises(errors.ServerUnreachable, match=f":{port}: "):
-        await server.infer(numbers(1), timeout_s=5)
+        await server.infer(numbers(1), timeout_s=60)
     await server.close()
 
 
@@ -315,7 +315,7 @@ async def test_inputs_in_a_mapped_buffer_are_read_there(server: TritonServer) ->
             await other.unmap_buffer(buffer.name)
             await other.close()
         assert server.maps(buffer.name)
-        answer = await server.infer(request.rows_between(2, 8), timeout_s=5)
+        answer = await server.infer(request.rows_between(2, 8), timeout_s=60)
         assert answer.outputs["y"].ravel().tolist() == [4, 6, 8, 10, 12, 14]
         assert server.maps(buffer.name) is not lost
     await server.unmap_buffer(buffer.name)
@@ -326,7 +326,7 @@ async def test_statistics_tell_waiting_from_working(server: TritonServer) -> Non
     """One instance works for as long as the requests take; what they wait is no work."""
     before = await server.statistics("faulty", "1")
     sleep = numbers(SLEEPS_200_MS)
-    await asyncio.gather(*(server.infer(sleep, timeout_s=5) for _ in range(2)))
+    await asyncio.gather(*(server.infer(sleep, timeout_s=60) for _ in range(2)))
     after = before
     while after.requests < before.requests + 2:
         after = await server.statistics("faulty", "1")
