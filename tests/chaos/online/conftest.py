@@ -19,6 +19,7 @@ from registry.catalog import Catalog
 from registry.domain import Signature, TensorSpec
 from registry.settings import RegistrySettings
 from registry.store import open_store
+from tests.chaos.seeds import Chaos
 from tests.conftest import MODELS
 
 MODEL = "linear"
@@ -26,16 +27,40 @@ SLOW = "faulty"
 FEATURES = 64
 PATH = "/v2/models/flights@champion/infer"
 """A registered name, so that the registry is on the way."""
-DEADLINE_S = 5.0
-LIMIT_S = DEADLINE_S + 3
-"""How long the client waits: longer than the API may."""
-QUICK = {
-    "NIGHTSHIFT_PROBE_TIMEOUT_S": "0.5",
-    "NIGHTSHIFT_PROBE_INTERVAL_S": "0.5",
-    "NIGHTSHIFT_BREAKER_OPEN_S": "1",
-    "NIGHTSHIFT_BREAKER_OPEN_MAX_S": "5",
-}
-"""Probes as for a small pool whose callers wait for seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How much is asked, and how soon it is to be answered."""
+
+    rate: float
+    """Requests in a second."""
+    deadline_s: float
+    """How long the API has for each."""
+    probe_timeout_s: float
+    """How long a server has to say that it is there."""
+    notice_s: float
+    """How long an API process that is about to end lets balancers see it."""
+
+    @classmethod
+    def of(cls, chaos: Chaos) -> "Terms":
+        """Return those of the long form, or a sample's, which shares its machine with tests."""
+        return cls(10.0, 30.0, 1.0, 5.0) if chaos.scale is None else cls(30.0, 5.0, 0.5, 1.0)
+
+    @property
+    def limit_s(self) -> float:
+        """How long the client waits: longer than the API may."""
+        return self.deadline_s + 3
+
+    @property
+    def quick(self) -> dict[str, str]:
+        """Probes as for a small pool whose callers wait for seconds."""
+        return {
+            "NIGHTSHIFT_PROBE_TIMEOUT_S": str(self.probe_timeout_s),
+            "NIGHTSHIFT_PROBE_INTERVAL_S": "0.5",
+            "NIGHTSHIFT_BREAKER_OPEN_S": "1",
+            "NIGHTSHIFT_BREAKER_OPEN_MAX_S": "5",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,32 +139,33 @@ def register(folder: Path) -> None:
         store.close()
 
 
-def question(seed: int) -> tuple[bytes, np.ndarray]:
+def question(seed: int, terms: Terms) -> tuple[bytes, np.ndarray]:
     """Return a request with the answer that is right."""
     features = np.random.default_rng(seed).random((3, FEATURES), dtype=np.float32)
-    headers = bearer() | {"X-Request-Timeout-Ms": str(int(DEADLINE_S * 1000))}
+    headers = bearer() | {"X-Request-Timeout-Ms": str(int(terms.deadline_s * 1000))}
     weights = np.linspace(-1, 1, FEATURES, dtype=np.float32)
     return infer_request(PATH, features, headers), features @ weights
 
 
-async def load(client: Client, seed: int, *, rate: float, seconds: float) -> Seen:
+async def load(client: Client, seed: int, terms: Terms, *, seconds: float) -> Seen:
     """Ask at a constant rate; see every answer checked."""
-    request, expected = question(seed)
+    request, expected = question(seed, terms)
 
     async def send() -> Reply:
         return await client.send(request)
 
-    return await load_with(send, expected, rate=rate, seconds=seconds)
+    return await load_with(send, expected, terms, seconds=seconds)
 
 
-async def load_with(send: Send, expected: np.ndarray, *, rate: float, seconds: float) -> Seen:
+async def load_with(send: Send, expected: np.ndarray, terms: Terms, *, seconds: float) -> Seen:
     """As `load`, by any way of sending."""
 
     def right(reply: Reply) -> bool:
         found = scores(reply)
         return found.shape == expected.shape and bool(np.allclose(found, expected, atol=1e-4))
 
-    return Seen(await open_loop(send, rate=rate, seconds=seconds, limit_s=LIMIT_S, check=right))
+    loop = open_loop(send, rate=terms.rate, seconds=seconds, limit_s=terms.limit_s, check=right)
+    return Seen(await loop)
 
 
 async def kill_and_start(server: LocalTriton, *, away_s: float) -> None:

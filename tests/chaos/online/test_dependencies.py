@@ -12,12 +12,10 @@ from benchmarks.online.site import running_api
 from cli.stack.process import free_ports
 from cli.stack.redis import LocalRedis
 from cli.stack.triton import LocalTriton
-from tests.chaos.online.conftest import load, register
+from tests.chaos.online.conftest import Terms, load, register
 from tests.chaos.seeds import Chaos
 
 pytestmark = [pytest.mark.triton, pytest.mark.chaos]
-
-RATE = 30.0
 
 
 @pytest.mark.timeout(600)
@@ -41,7 +39,7 @@ async def test_redis_is_killed(tmp_path: Path, whole: list[LocalTriton], chaos: 
                 await asyncio.to_thread(redis.start)
 
         async with asyncio.TaskGroup() as group:
-            loading = group.create_task(load(client, 1, rate=RATE, seconds=kills * 3.0))
+            loading = group.create_task(load(client, 1, Terms.of(chaos), seconds=kills * 3.0))
             group.create_task(kill())
         client.close()
     seen = loading.result()

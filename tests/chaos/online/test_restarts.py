@@ -13,14 +13,12 @@ from benchmarks.online.client import Client, Reply
 from benchmarks.online.site import Api, running_api
 from cli.stack.process import free_ports
 from cli.stack.triton import LocalTriton
-from tests.chaos.online.conftest import QUICK, load_with, question, register
+from tests.chaos.online.conftest import Terms, load_with, question, register
 from tests.chaos.seeds import Chaos
 
 pytestmark = [pytest.mark.triton, pytest.mark.chaos]
 
-RATE = 30.0
 LOOK_S = 0.02
-NOTICE_S = "1"
 
 
 class Balancer:
@@ -64,7 +62,8 @@ async def test_the_api_is_restarted(tmp_path: Path, whole: list[LocalTriton], ch
     register(tmp_path)
     ports = free_ports(2)
     urls = [server.grpc_url for server in whole]
-    more = QUICK | {"NIGHTSHIFT_API_DRAIN_NOTICE_S": NOTICE_S}
+    terms = Terms.of(chaos)
+    more = terms.quick | {"NIGHTSHIFT_API_DRAIN_NOTICE_S": str(terms.notice_s)}
     with ExitStack() as running:
         stacks: dict[int, ExitStack] = {}
         processes: dict[int, Api] = {}
@@ -77,7 +76,7 @@ async def test_the_api_is_restarted(tmp_path: Path, whole: list[LocalTriton], ch
         for port in ports:
             start(port)
         balancer = Balancer(ports)
-        request, expected = question(2)
+        request, expected = question(2, terms)
 
         async def roll() -> None:
             for turn in range(restarts):
@@ -93,7 +92,7 @@ async def test_the_api_is_restarted(tmp_path: Path, whole: list[LocalTriton], ch
             watching = group.create_task(balancer.watch())
             rolling = group.create_task(roll())
             seen = await load_with(
-                lambda: balancer.send(request), expected, rate=RATE, seconds=restarts * 8.0
+                lambda: balancer.send(request), expected, terms, seconds=restarts * 8.0
             )
             await rolling
             watching.cancel()

@@ -12,9 +12,8 @@ from benchmarks.online.load import percentile
 from benchmarks.online.site import running_api
 from cli.stack.triton import LocalTriton
 from tests.chaos.online.conftest import (
-    DEADLINE_S,
-    QUICK,
     Seen,
+    Terms,
     kill_and_start,
     load,
     register,
@@ -24,7 +23,6 @@ from tests.chaos.seeds import Chaos
 
 pytestmark = [pytest.mark.triton, pytest.mark.chaos]
 
-RATE = 30.0
 LONG_PAUSE_S, SHORT_PAUSE_S = 30.0, 6.0
 AWAY_S = 3.0
 SLACK_S = 0.2
@@ -56,7 +54,7 @@ async def test_servers_hang(tmp_path: Path, whole: list[LocalTriton], chaos: Cha
     chaos.tell(str(seen))
     assert seen.wrong == 0, str(seen)
     assert seen.failed <= len(seen.samples) * 0.005, str(seen)
-    assert percentile(seen.samples, 0.99) < DEADLINE_S + SLACK_S, str(seen)
+    assert percentile(seen.samples, 0.99) < Terms.of(chaos).deadline_s + SLACK_S, str(seen)
 
 
 async def _under(fault: Fault, folder: Path, servers: list[LocalTriton], chaos: Chaos) -> Seen:
@@ -64,13 +62,14 @@ async def _under(fault: Fault, folder: Path, servers: list[LocalTriton], chaos: 
     random = chaos.random()
     faults = chaos.count(20, sample=1)
     pause_s = SHORT_PAUSE_S if chaos.scale is None else LONG_PAUSE_S
+    terms = Terms.of(chaos)
     register(folder)
     urls = [server.grpc_url for server in servers]
-    with running_api(folder, urls, more=QUICK) as api:
+    with running_api(folder, urls, more=terms.quick) as api:
         client = Client(api.port)
         async with asyncio.TaskGroup() as group:
             loading = group.create_task(
-                load(client, random.randrange(1000), rate=RATE, seconds=faults * pause_s)
+                load(client, random.randrange(1000), terms, seconds=faults * pause_s)
             )
             group.create_task(_faults(fault, servers, faults, pause_s, random))
         client.close()
