@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from api.gateway.settings import CorsSettings, QuotaSettings, TokenSettings, TrafficSettings
 from api.jobs.settings import JobsSettings
 from api.online.settings import OnlineSettings
-from inference.settings import InferenceSettings
+from inference.settings import CallersInferenceSettings, InferenceSettings
 from inference.store_settings import StoresSettings
 from registry.settings import RegistrySettings
 
@@ -78,7 +78,7 @@ class Settings:
             TrafficSettings(),
             CorsSettings(),
             RegistrySettings(),
-            InferenceSettings(),
+            CallersInferenceSettings(),
             OnlineSettings(),
             JobsSettings(),
             StoresSettings(),

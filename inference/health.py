@@ -39,3 +39,7 @@ class PoolHealth:
     """Refusals for too much to do since the start."""
     failures: int
     """Tries since the start that ended in an error, overloads not counted."""
+    hedges: int = 0
+    """Second requests since the start, sent because a first one took long."""
+    hedges_won: int = 0
+    """Those of them that were answered first."""

@@ -3,20 +3,21 @@
 import asyncio
 import random as random_source
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from inference.admission import Admission, RetryTurns
-from inference.attempt import Attempts, Failed
-from inference.errors import InferenceError, ServerFault, ServerOverloaded, ServerSlow
+from inference.attempt import Attempts
+from inference.errors import InferenceError, ServerOverloaded, ServerSlow
 from inference.foresight import Foreseen, foreseen
 from inference.health import PoolHealth, ServerHealth
+from inference.hedging import Hedging, MayRepeat
 from inference.pace import Pace
-from inference.placement import NoPlace, Placement, no_place
+from inference.placement import NoPlace, Placement
+from inference.pursuit import Pursuit
 from inference.queueing import wait_s
-from inference.retries import Course, RetryBudget, Step
+from inference.retries import RetryBudget
 from inference.route import Route
 from inference.router import Router
 from inference.router_limits import prompt_s, router_limits
@@ -80,8 +81,13 @@ class Pool:
         self._watch = Watch(
             self._servers, self._router, self._admission, self._attempts, settings, clock=clock
         )
+        self._hedging = Hedging(
+            self._router, self._admission, self._attempts, self._turns, settings, clock=clock
+        )
+        self._pursuit = Pursuit(
+            self._placement, self._attempts, self._hedging, self._turns, settings, clock=clock
+        )
         self._requests = 0
-        self._retries = 0
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -111,8 +117,17 @@ class Pool:
         """Whether any request is under way."""
         return self._turns.active > 0
 
-    async def infer(self, request: InferRequest, *, deadline_s: float | None = None) -> InferAnswer:
+    async def infer(
+        self,
+        request: InferRequest,
+        *,
+        deadline_s: float | None = None,
+        hedge: MayRepeat | None = None,
+    ) -> InferAnswer:
         """Run one request on whichever server can.
+
+        With `hedge` a second server is asked where the first takes unusually long, if that says
+        that the model may be asked twice at once.
 
         `deadline_s` bounds everything, waiting and retries included. Without it the settings'
         `request_deadline_s` does, but for waiting for a place while the pool answers others.
@@ -126,7 +141,9 @@ class Pool:
             while True:
                 began = self._clock()
                 try:
-                    return await self._follow(request, limit_s, strict=deadline_s is not None)
+                    return await self._pursuit.follow(
+                        request, limit_s, strict=deadline_s is not None, hedge=hedge
+                    )
                 except (NoPlace, ServerOverloaded, ServerSlow) as error:
                     in_turn = self._clock() < began + limit_s or not _waits(error, request)
                     alone = not self._attempts.answered_since(began)
@@ -223,9 +240,11 @@ class Pool:
             ),
             waiting=self._admission.waiting,
             requests=self._requests,
-            retries=self._retries,
+            retries=self._pursuit.retries,
             overloads=self._attempts.overloads,
             failures=self._attempts.failures,
+            hedges=self._hedging.sent,
+            hedges_won=self._hedging.won,
         )
 
     async def _end_watch(self) -> None:
@@ -237,56 +256,6 @@ class Pool:
         (ended,) = await asyncio.gather(watcher, return_exceptions=True)
         if isinstance(ended, Exception):
             raise ended
-
-    async def _follow(self, request: InferRequest, limit_s: float, *, strict: bool) -> InferAnswer:
-        """Try until there is an answer, or the course of the tries says to raise.
-
-        The wait for the first place counts toward the limit only when that is `strict`: who has
-        waited for long must not be given up on sooner.
-        """
-        deadline = self._clock() + limit_s
-        course = Course(self._settings.max_attempts, request.rows)
-        avoid: set[int] = set()
-        faulted: set[int] = set()
-        error: InferenceError | None = None
-        step = Step.SHIFT
-        while True:
-            async with self._turn(step, deadline, error):
-                ticket = await self._placement.find(request, avoid, deadline, error)
-                if error is None and not strict:
-                    deadline = self._clock() + limit_s
-                outcome = await self._attempts.make(ticket, request, deadline)
-            if isinstance(outcome, InferAnswer):
-                self._attempts.blame(faulted - {ticket.server})
-                return outcome
-            error = outcome.error
-            step = course.after(error)
-            if step is Step.RAISE or self._clock() >= deadline:
-                raise error
-            self._note(outcome, step, avoid, faulted)
-
-    def _note(self, failed: Failed, step: Step, avoid: set[int], faulted: set[int]) -> None:
-        if step is Step.ELSEWHERE:
-            self._retries += 1
-            avoid.add(failed.server)
-        if isinstance(failed.error, ServerFault):
-            faulted.add(failed.server)
-
-    @asynccontextmanager
-    async def _turn(
-        self, step: Step, deadline: float, error: InferenceError | None
-    ) -> AsyncIterator[None]:
-        if step is not Step.ELSEWHERE:
-            yield
-            return
-        try:
-            await self._turns.take(wait_s=deadline - self._clock())
-        except TimeoutError:
-            raise error or no_place() from error
-        try:
-            yield
-        finally:
-            self._turns.give_back()
 
 
 def _waits(error: InferenceError, request: InferRequest) -> bool:

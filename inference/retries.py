@@ -80,3 +80,26 @@ class RetryBudget:
     def allows(self) -> bool:
         """Say whether one more retry may run."""
         return self.retrying < max(self._floor, int(self._fraction * self.active))
+
+
+class HedgeBudget:
+    """Bound second requests to a share of all requests, with a few saved for when they are needed.
+
+    As gRPC's retry throttling: each request earns a part of one.
+    """
+
+    def __init__(self, *, fraction: float, most: float) -> None:
+        self._fraction = fraction
+        self._most = most if fraction else 0.0
+        self._saved = self._most
+
+    def earn(self) -> None:
+        """Count a request."""
+        self._saved = min(self._saved + self._fraction, self._most)
+
+    def spend(self) -> bool:
+        """Say whether a second request may be sent, counting it."""
+        if self._saved < 1:
+            return False
+        self._saved -= 1
+        return True

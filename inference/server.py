@@ -54,6 +54,9 @@ class ModelMetadata:
     """Most rows of one request; 0 when the model sets no limit."""
     optional_inputs: frozenset[str] = frozenset()
     """Inputs that may be left out, by name."""
+    repeatable: bool = True
+    """Whether asking twice at once does no more than asking once: not so for a model of sequences,
+    one that streams, or one whose configuration has the parameter `repeatable` as `false`."""
 
 
 class Server(Protocol):

@@ -52,6 +52,13 @@ class InferenceSettings(BaseSettings):
     """Share of the running requests that may be retries at one time (Envoy, Finagle: 20 %)."""
     retry_budget_floor: int = Field(default=3, ge=1)
     """Retries that may always run at one time, so that a quiet pool can retry (Envoy: 3)."""
+    hedge_fraction: float = Field(default=0.05, ge=0, le=1)
+    """Share of online requests that may be sent to a second server because the first takes longer
+    than 95 % of answers do: what that percentile asks for; 0 for none."""
+    hedge_burst: int = Field(default=10, ge=1)
+    """Most second requests that are saved up, for the moment in which a server hangs."""
+    hedge_floor_s: float = Field(default=0.005, gt=0)
+    """Shortest wait before a second request: below it, what is late is mostly this process."""
     backoff_base_s: float = Field(default=0.05, gt=0)
     """First pause after an overload; about one microbatch's time on a GPU."""
     backoff_max_s: float = Field(default=2.0, gt=0)
@@ -101,3 +108,15 @@ class InferenceSettings(BaseSettings):
         if len(set(urls)) != len(urls):
             raise ValueError(f"a server is named twice in {','.join(urls)}")
         return urls
+
+
+class CallersInferenceSettings(InferenceSettings):
+    """The same where callers wait for answers: a server that hangs is found out within a second.
+
+    Batch has more patience, because its requests are large and nobody waits.
+    """
+
+    probe_timeout_s: float = Field(default=0.5, gt=0)
+    """Longest wait for a readiness answer: many times what a busy server takes."""
+    probe_interval_s: float = Field(default=0.5, gt=0)
+    """Time between background probes; two that are missed give up what is in flight."""

@@ -16,7 +16,16 @@ def metadata(said: Any, config: Any) -> ModelMetadata:
         outputs=tuple(_spec(tensor) for tensor in said.outputs),
         max_batch_size=config.max_batch_size,
         optional_inputs=frozenset(each.name for each in config.input if each.optional),
+        repeatable=_is_repeatable(config),
     )
+
+
+def _is_repeatable(config: Any) -> bool:
+    stateful = config.HasField("sequence_batching") or config.model_transaction_policy.decoupled
+    forbidden = "repeatable" in config.parameters and (
+        config.parameters["repeatable"].string_value.lower() == "false"
+    )
+    return not (stateful or forbidden)
 
 
 def as_json(message: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from api.online.failures import of_inference
 from api.online.joined import Joined
-from api.online.port import Description, IndexEntry, OnlineName, PoolAway
+from api.online.port import Description, IndexEntry, OnlineError, OnlineName, PoolAway
 from api.online.resolver import Registered, Served
 from api.online.whereabouts import Place, Whereabouts
 from inference.errors import InferenceError
@@ -56,6 +56,13 @@ class Asking:
         if isinstance(meant, Served):
             return _of_metadata(name, await self._metadata(_place(meant)))
         return _of_version(meant)
+
+    async def repeatable(self, place: Place) -> bool:
+        """Say whether a request may be sent to two servers; no where nobody can tell."""
+        try:
+            return (await self._metadata(place)).repeatable
+        except (OnlineError, InferenceError):
+            return False
 
     async def ready(self, meant: Registered | Served) -> bool:
         """See `Online.ready`."""

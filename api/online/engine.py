@@ -189,7 +189,9 @@ class Engine:
             request = _request(call, place, self._settings.priority, left_s)
             self._check_room(pool, request, left_s)
             try:
-                return await pool.infer(request, deadline_s=left_s)
+                return await pool.infer(
+                    request, deadline_s=left_s, hedge=lambda: self._asking.repeatable(place)
+                )
             except (PoolUnavailable, ModelNotReady) as failed:
                 error = failed
 

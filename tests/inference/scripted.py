@@ -62,6 +62,8 @@ class ScriptedServer:
         """Take requests and never answer them; readiness is answered."""
         self.hung: set[str] = set()
         """Models whose requests are never answered."""
+        self.stateful: set[str] = set()
+        """Models that may not be asked twice at once."""
         self.silent = False
         """Take everything, readiness included, and answer when this is over."""
         self.probe_timeout_s = 2.0
@@ -128,7 +130,13 @@ class ScriptedServer:
         await self._heard()
         said = self._served(model, version).signature
         return ModelMetadata(
-            model, ("1",), "scripted", said.inputs, said.outputs, said.max_batch_size
+            model,
+            ("1",),
+            "scripted",
+            said.inputs,
+            said.outputs,
+            said.max_batch_size,
+            repeatable=model not in self.stateful,
         )
 
     async def config(self, model: str, version: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from tritonclient.grpc import model_config_pb2, service_pb2
 
-from inference.v2_json import as_json
+from inference.v2_json import as_json, metadata
 
 
 def test_numbers_names_and_defaults() -> None:
@@ -22,3 +22,14 @@ def test_numbers_names_and_defaults() -> None:
     assert told["parameters"] == {"threads": {"string_value": "1"}}
     assert (told["input"][0]["data_type"], told["input"][0]["dims"]) == ("TYPE_FP32", [-1, 3])
     assert "dynamic_batching" not in told
+
+
+def test_what_may_be_asked_twice_at_once() -> None:
+    """No model of sequences, none that streams, none whose configuration forbids it."""
+    said = service_pb2.ModelMetadataResponse(name="m", versions=["1"])
+    plain, keeps, streams, forbids = (model_config_pb2.ModelConfig() for _ in range(4))
+    keeps.sequence_batching.max_sequence_idle_microseconds = 1
+    streams.model_transaction_policy.decoupled = True
+    forbids.parameters["repeatable"].string_value = "False"
+    told = [metadata(said, each).repeatable for each in (plain, keeps, streams, forbids)]
+    assert told == [True, False, False, False]

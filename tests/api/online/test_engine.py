@@ -234,6 +234,29 @@ async def test_a_dead_server_costs_no_request(site: Site) -> None:
     assert {answer.server for answer in answers} == {"b"}
 
 
+@pytest.mark.parametrize("stateful", [False, True])
+async def test_a_hung_server_costs_half_of_the_time_but_for_models_with_a_state(
+    tmp_path: Path, stateful: bool
+) -> None:
+    """The other server is asked as well, unless the model may not be asked twice at once."""
+    async with opened(tmp_path, "a", "b", settings=AS_SHIPPED) as site:
+        for server in site.servers.values():
+            server.hung.add("doubles")
+            server.stateful |= {"doubles"} if stateful else set()
+        limit_s = 0.2 if stateful else 1.0
+        asked = asyncio.create_task(site.engine.infer(call(2.0, deadline_s=limit_s)))
+        await until(lambda: sum(server.running for server in site.servers.values()) == 1)
+        for server in site.servers.values():
+            if not server.running:
+                server.hung.clear()
+        if stateful:
+            with pytest.raises(port.DeadlinePassed):
+                await asked
+        else:
+            assert numbers_of((await asked).outputs) == [4.0]
+        assert sum(len(server.asked) for server in site.servers.values()) == 2 - stateful
+
+
 async def test_a_drained_server_gets_nothing_new(tmp_path: Path) -> None:
     """What it has it finishes; what waited for a place there goes elsewhere."""
     settings = AS_SHIPPED.model_copy(update={"window_initial": 1, "window_max": 1})
