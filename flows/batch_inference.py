@@ -8,10 +8,12 @@ told to Prefect's run logger, beside what Prefect says itself of a task that it 
 """
 
 from contextlib import AbstractAsyncContextManager, suppress
+from typing import cast
 
 from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
 from flows import tasks
 from flows.errors import TakenOver
@@ -30,7 +32,7 @@ from flows.tasks import whole
 from flows.threads import in_thread
 from flows.watching import watched
 from inference.jobs import BatchJob
-from inference.tickets import Ticket
+from inference.tickets import Published, Ticket
 from registry.domain import ModelVersion
 
 
@@ -85,7 +87,17 @@ async def batch_inference(job: BatchJob) -> JobReport:
             progress.enter("report")
             seconds = progress.seconds()
             done = FinishedJob(job, model, plan, manifest, tuple(scored.parts), work, seconds)
-            return await tasks.report(whole(done))
+            return _ended(await tasks.report(whole(done)))
+
+
+def _ended(report: JobReport) -> JobReport:
+    """Have the run's last state say what was published, also to those whom the row did not reach.
+
+    Prefect takes a state for the end that it is, and hands its callers what it carries.
+    """
+    shards = report.shards_scored + report.shards_adopted
+    told = Published(report.rows_in, report.rows_quarantined, shards)
+    return cast(JobReport, Completed(message=told.words, data=report))
 
 
 def _told(runtime: Runtime, progress: JobProgress) -> AbstractAsyncContextManager[JobRow]:

@@ -19,7 +19,7 @@ from inference.tickets import Ticket
 from registry.errors import RegistryError, RegistryUnavailable
 from registry.job_book import RUN, Jobs
 from registry.job_conflicts import AttemptOver, MoveRefused
-from registry.jobs import Counts, JobState
+from registry.jobs import FINISHED, Counts, JobState
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class JobRow:
         self._bound: str | None = None
         self._compute_s = 0.0
         self._state = JobState.PLANNING
+        self._publishes = False
         self._telling = asyncio.Lock()
         self.stopped: RegistryError | JobCancelled | None = None
         """Why the run is to stop, once it is."""
@@ -63,6 +64,8 @@ class JobRow:
         except MoveRefused as error:
             raise JobCancelled(ticket.job) from error
         self._before = job.counts
+        if job.state is JobState.PUBLISHING:  # an earlier run was at it: so it stays
+            self._state, self._publishes = job.state, True
         if job.is_finished:
             self._ticket = None  # it has its result; what this run repeats changes nothing
         if job.cancel_asked_at:
@@ -70,12 +73,21 @@ class JobRow:
             raise JobCancelled(ticket.job)
 
     async def worked(self, work: Work) -> None:
-        """Say that all is scored, and what that took."""
+        """Say that all is scored, and what that took; then nobody cancels the job any more.
+
+        Ends as a block that `watch` cancels when somebody asked for that before.
+        """
         self._bound = work.bound.name if work.bound else None
         compute = (stage.busy_s for stage in work.stages if stage.name == "compute")
         self._compute_s = sum(compute)
         for state in (JobState.RUNNING, JobState.PUBLISHING):  # however short the former was
             await self._advance(state)
+        if self.stopped is not None:
+            host = asyncio.current_task()
+            assert host is not None
+            host.cancel()
+            await asyncio.sleep(0)
+        self._publishes = True  # also where the registry is away: it hears of it later
 
     async def watch(self, host: "asyncio.Task[object]", *, interval_s: float) -> None:
         """Tell every `interval_s` how far the run is; cancel `host` when it is to stop."""
@@ -101,10 +113,15 @@ class JobRow:
             if attempt < _LAST_TRIES - 1:
                 await asyncio.sleep(1.0)
 
-    async def published(self) -> None:
+    @property
+    def is_published(self) -> bool:
+        """Whether the output is there; what comes after it is the report."""
+        return self._progress.snapshot().phase == "report"
+
+    async def published(self, why: str = "") -> None:
         """Say that the output is there."""
         errors = self._counts().rows_quarantined > 0
-        await self.ended(JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED)
+        await self.ended(JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED, why)
 
     async def _advance(self, state: JobState) -> None:
         """Tell how far the run is; a state that is behind the present one is none to go to."""
@@ -123,12 +140,20 @@ class JobRow:
             return
         try:
             job = await in_thread(self._jobs.tell, ticket.job, ticket.attempt, self._counts())
-            if state is not None and not job.is_finished:
-                told = {"by": RUN, "why": why[:_MOST_WHY_CHARS]}
-                job = await in_thread(self._jobs.move, ticket.job, ticket.attempt, state, **told)
-            if job.cancel_asked_at and not job.is_finished:
+            if job.is_finished:
+                return
+            if state is JobState.PUBLISHING:
+                publish, begun = self._jobs.publish, self._publishes
+                await in_thread(publish, ticket.job, ticket.attempt, begun=begun)
+            elif job.cancel_asked_at and state not in FINISHED and not self._publishes:
                 self.stopped = JobCancelled(job.id)
-        except (AttemptOver, MoveRefused) as error:
+            elif state is not None:
+                told = {"by": RUN, "why": why[:_MOST_WHY_CHARS]}
+                await in_thread(self._jobs.move, ticket.job, ticket.attempt, state, **told)
+        except MoveRefused as error:
+            is_cancel = state is JobState.PUBLISHING
+            self.stopped = JobCancelled(ticket.job) if is_cancel else error
+        except AttemptOver as error:
             self.stopped = error
 
     def _counts(self) -> Counts:
@@ -168,14 +193,19 @@ async def told_to_row(
     except asyncio.CancelledError:
         if row.stopped is None:
             raise
-        host.uncancel()
+        while host.cancelling():
+            host.uncancel()
         await row.ended(JobState.CANCELLED)
         raise row.stopped from None
     except JobUnfinished as error:
         await row.ended(JobState.PAUSED, str(error))
         raise
     except Exception as error:  # the edge of the job: whatever ends it is told, and raised again
-        await row.ended(JobState.FAILED, " ".join(str(error).split()) or type(error).__name__)
+        words = " ".join(str(error).split()) or type(error).__name__
+        if row.is_published:
+            await row.published(f"without a report: {words}")
+        else:
+            await row.ended(JobState.FAILED, words)
         raise
     await row.published()
 

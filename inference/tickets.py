@@ -52,7 +52,8 @@ class Published:
     @property
     def words(self) -> str:
         """The message of the run's last state."""
-        return f"{self.rows} rows, {self.quarantined} of them in the quarantine, in {self.shards} shards"
+        rows = f"{self.rows} rows, {self.quarantined} of them in the quarantine"
+        return f"{rows}, in {self.shards} shards"
 
     @classmethod
     def told(cls, message: str) -> "Published | None":

@@ -15,6 +15,8 @@ from registry.job_moves import (
     locked_job,
     move_job,
     of_attempt,
+    pinned,
+    publish_job,
     record_job,
     require_room,
     use_of,
@@ -30,9 +32,9 @@ from registry.jobs import (
     again,
     new_job_id,
 )
-from registry.lookup import locked_model, require_alias, require_version
+from registry.lookup import locked_model, require_version
 from registry.pages import Page, page_of
-from registry.port import Rows, Store
+from registry.port import Store
 
 RUN = "run"
 """Who tells what a run does itself."""
@@ -93,7 +95,7 @@ class Jobs:
             if known:
                 return _same(known, order), False
             locked_model(rows, order.model.name)
-            version = _version(rows, order.model)
+            version = pinned(rows, order.model)
             rows.lock_submissions()
             known = order.request and rows.job_of_request(order.request)
             if known:
@@ -151,13 +153,13 @@ class Jobs:
     def ask_cancel(self, job_id: str, *, by: str, why: str = "") -> Job:
         """Have the job cancelled: at once where no run has it, else by its run.
 
-        Safe to repeat. Raises `MoveRefused` for a job that ended otherwise.
+        Safe to repeat. Raises `MoveRefused` for a job that is being published or ended otherwise.
         """
         with self._store.writing() as rows:
             job = locked_job(rows, job_id)
             if job.state is JobState.CANCELLED or (job.cancel_asked_at and not job.is_finished):
                 return job
-            if job.is_finished:
+            if job.is_finished or job.state is JobState.PUBLISHING:
                 raise MoveRefused(job_id, job.state, "cancel")
             now = self._now()
             asked = replace(job, cancel_asked_at=now)
@@ -206,19 +208,30 @@ class Jobs:
     def begin(self, job_id: str, attempt: int, run_id: str) -> Job:
         """Have the run speak for the job; return the job, planning unless it is final.
 
-        Raises `AttemptOver` for a run that was given up, `MoveRefused` for a cancelled job.
+        Raises `AttemptOver` for a run that was given up, `MoveRefused` for a cancelled job; for one
+        that had failed as `resume`.
         """
         with self._store.writing() as rows:
+            job = of_attempt(known_job(job_id, rows.job(job_id)), attempt)
+            if job.state in _NEVER_AGAIN:
+                return job
+            # Also for a job that has not failed: it may before it is locked.
+            locked_model(rows, job.model)
+            rows.lock_submissions()
             job = of_attempt(locked_job(rows, job_id), attempt)
             if job.state in _NEVER_AGAIN:
                 return job
             now = self._now()
             known = replace(job, run_id=run_id, heard_at=now)
-            if job.is_finished:
+            if job.state is JobState.FAILED:
                 # Prefect runs again what had failed: what it holds is taken again.
+                require_version(rows, job.model, job.version)
                 require_room(rows, job.output, None)
                 rows.add_use(use_of(job))
-            return move_job(rows, known, JobState.PLANNING, by=RUN, why="", now=now)
+            # What an earlier run was publishing stays beyond cancelling.
+            is_out = job.state is JobState.PUBLISHING
+            there = JobState.PUBLISHING if is_out else JobState.PLANNING
+            return move_job(rows, known, there, by=RUN, why="", now=now)
 
     def tell(self, job_id: str, attempt: int, counts: Counts) -> Job:
         """Write down how far the run is; return the job, which may ask it to stop.
@@ -232,6 +245,16 @@ class Jobs:
             told = replace(job, counts=counts, heard_at=self._now())
             rows.put_job(told)
             return told
+
+    def publish(self, job_id: str, attempt: int, *, begun: bool = False) -> Job:
+        """Say that the output is published next: from here on nobody cancels the job.
+
+        A run that has `begun` while the registry was away has a wish to cancel taken back, else it
+        comes first. Raises `MoveRefused` then, `AttemptOver`.
+        """
+        with self._store.writing() as rows:
+            job = of_attempt(locked_job(rows, job_id), attempt)
+            return publish_job(rows, job, begun=begun, by=RUN, now=self._now())
 
     def move(
         self,
@@ -283,9 +306,3 @@ def _same(job: Job, order: Order) -> Job:
     if job.fingerprint != order.fingerprint:
         raise RequestReused(job.id)
     return job
-
-
-def _version(rows: Rows, ref: ModelRef) -> int:
-    if ref.alias is not None:
-        return require_alias(rows, ref.name, ref.alias).version
-    return require_version(rows, ref.name, ref.version or 0).version

@@ -79,6 +79,11 @@ class MoveRefused(RegistryConflict):
         """What was asked: `cancel`, `resume` or a state."""
 
     def __str__(self) -> str:
+        if (self.state, self.asked) == ("publishing", "cancel"):
+            return (
+                f"job {self.job} is being published, which is not cancelled any more: its output "
+                "is there in a moment, delete it if nobody shall read it"
+            )
         return f"job {self.job} is {self.state}, from where it cannot go on to: {self.asked}"
 
 

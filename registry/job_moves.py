@@ -3,8 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
+from registry.domain import ModelRef
 from registry.job_conflicts import AttemptOver, MoveRefused, OutputTaken, QueueFull, UnknownJob
 from registry.jobs import MOVES, Job, JobEvent, JobEventKind, JobState, moved
+from registry.lookup import require_alias, require_version
 from registry.port import Rows
 from registry.uses import Use, UseKind
 
@@ -37,6 +39,13 @@ def require_room(rows: Rows, output: str, most_unfinished: int | None) -> None:
         raise QueueFull(most_unfinished)
 
 
+def pinned(rows: Rows, ref: ModelRef) -> int:
+    """Return the version that the reference means now; raises `UnknownAlias`, `UnknownVersion`."""
+    if ref.alias is not None:
+        return require_alias(rows, ref.name, ref.alias).version
+    return require_version(rows, ref.name, ref.version or 0).version
+
+
 def use_of(job: Job) -> Use:
     """Return what keeps the version of an unfinished job."""
     return Use(UseKind.JOB, job.id, job.model, job.version)
@@ -53,6 +62,17 @@ def move_job(rows: Rows, job: Job, state: JobState, *, by: str, why: str, now: d
     if there.is_finished:
         rows.remove_uses(UseKind.JOB, job.id)
     return record_job(rows, there, JobEventKind.MOVED, by=by, why=why, now=now, before=job)
+
+
+def publish_job(rows: Rows, job: Job, *, begun: bool, by: str, now: datetime) -> Job:
+    """Bring the locked job to its publication; raises `MoveRefused` when it is to be cancelled."""
+    if job.state is JobState.PUBLISHING or not job.cancel_asked_at:
+        return move_job(rows, job, JobState.PUBLISHING, by=by, why="", now=now)
+    if not begun:
+        raise MoveRefused(job.id, job.state, JobState.PUBLISHING)
+    why = "it was being published already when somebody asked to cancel it"
+    kept = replace(job, cancel_asked_at=None)
+    return move_job(rows, kept, JobState.PUBLISHING, by=by, why=why, now=now)
 
 
 def record_job(

@@ -39,7 +39,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: FINISHED | _UNDER_WAY,
     JobState.PLANNING: FINISHED | _UNDER_WAY | _AGAIN,
     JobState.RUNNING: FINISHED | _UNDER_WAY | _AGAIN,
-    JobState.PUBLISHING: FINISHED | _UNDER_WAY | _AGAIN,
+    # Its output may be there: it ends published, or fails, and nobody cancels it any more.
+    JobState.PUBLISHING: (FINISHED | _UNDER_WAY | _AGAIN) - {JobState.CANCELLED},
     JobState.PAUSED: FINISHED | _UNDER_WAY | _AGAIN,
     JobState.FAILED: frozenset(_AGAIN),
     # By resuming only: a run that comes late does not bring back what somebody cancelled.
@@ -200,9 +201,13 @@ def moved(job: Job, state: JobState, *, now: datetime, why: str = "") -> Job:
 
 
 def again(job: Job, *, now: datetime, why: str, lost: bool) -> Job:
-    """Return the job queued for another run; `lost` when the present one died."""
+    """Return the job as it waits for another run; `lost` when the present one died.
+
+    One whose run died while it published goes on with that.
+    """
+    publishing = lost and job.state is JobState.PUBLISHING
     return replace(
-        moved(job, JobState.QUEUED, now=now, why=why),
+        moved(job, JobState.PUBLISHING if publishing else JobState.QUEUED, now=now, why=why),
         attempt=job.attempt + 1,
         attempts_lost=job.attempts_lost + 1 if lost else 0,
         run_id=None,

@@ -145,7 +145,9 @@ class Reconciler:
 
     async def _act(self, job: Job, run: Run | None, verdict: Verdict) -> None:
         match verdict:
-            case Move(state, why):
+            case Move(state, why, counts):
+                if counts is not None:
+                    await run_sync(self._jobs.tell, job.id, job.attempt, counts)
                 await self._move(job, state, why)
             case Lose(why, call):
                 if call and run is not None:
@@ -205,4 +207,4 @@ def _last_word(job: Job, run: Run | None) -> object:
 
 
 def _waits(job: Job) -> bool:
-    return job.state is JobState.QUEUED and job.run_id is None
+    return job.run_id is None and job.state in (JobState.QUEUED, JobState.PUBLISHING)

@@ -1,10 +1,11 @@
 """Decide what follows when a job and its run in Prefect are compared, without I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from api.jobs.runs import ENDED, Run, RunKind
-from registry.jobs import Job, JobState
+from inference.tickets import Published
+from registry.jobs import Counts, Job, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Move:
     """Where that is."""
     why: str = ""
     """What Prefect says of it."""
+    counts: Counts | None = None
+    """What the run said last, which the row may not have heard; None when it said nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +116,34 @@ def _of_finished(job: Job, run: Run | None, now: datetime, patience: Patience) -
 
 def _of_ended(job: Job, run: Run) -> Verdict:
     if run.kind is RunKind.COMPLETED:
-        errors = job.counts.rows_quarantined > 0
-        return Move(JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED)
+        return _of_published(job, Published.told(run.message))
     if job.state is JobState.PAUSED:
         return Wait()  # it told why it ended, and goes on when somebody resumes it
     if run.kind is RunKind.CRASHED:
         return Lose(run.message or "its run crashed")
     if run.kind is RunKind.FAILED and not job.cancel_asked_at:
         return Move(JobState.FAILED, run.message)
+    if job.state is JobState.PUBLISHING:
+        # Its output may be there: the next run finds out, and finishes it.
+        return Lose(f"its run was cancelled while it published: {run.message}")
     return Move(JobState.CANCELLED, run.message)
+
+
+def _of_published(job: Job, told: Published | None) -> Verdict:
+    counts = job.counts
+    if told is not None:
+        counts = replace(
+            counts,
+            rows_total=told.rows,
+            rows_done=told.rows,
+            rows_quarantined=told.quarantined,
+            shards_total=told.shards,
+            shards_done=told.shards,
+            eta_s=None,
+        )
+    errors = counts.rows_quarantined > 0
+    state = JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED
+    return Move(state, counts=None if counts == job.counts else counts)
 
 
 def _of_both(
@@ -136,7 +158,8 @@ def _of_both(
     if run.kind is RunKind.CANCELLING:
         if unchanged >= patience.silent:
             return Call(RunKind.CANCELLED)
-        return Wait() if job.cancel_asked_at else AskCancel()
+        is_heard = job.cancel_asked_at or job.state is JobState.PUBLISHING
+        return Wait() if is_heard else AskCancel()
     if job.cancel_asked_at:
         waits = run.kind is RunKind.SCHEDULED
         return Stop() if waits or now - job.cancel_asked_at >= patience.stop else Wait()

@@ -7,13 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-from prefect.client.schemas.objects import Artifact, FlowRun
+from prefect.client.schemas.objects import Artifact, FlowRun, State
 from prefect.client.schemas.sorting import FlowRunSort
 
 from cli.stack.triton import LocalTriton
 from flows.batch_inference import batch_inference
 from flows.launch import run_here
 from flows.progress import Snapshot, observed_by
+from flows.report_data import JobReport
 from flows.shards.errors import OutputOccupied
 from inference.errors import PoolUnavailable, SignatureMismatch, UnknownModel
 from inference.jobs import BatchJob
@@ -68,7 +69,7 @@ async def artifacts_of(job: BatchJob) -> tuple[FlowRun, dict[str, Artifact]]:
     """Return the job's run as Prefect knows it, with its artifacts by kind."""
     async with get_client() as client:
         runs = await client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=20)
-        (run,) = [run for run in runs if run.parameters["job"]["output"] == job.output]
+        (run,) = [run for run in runs if job.output in str(run.parameters)]
         found = await client.read_artifacts(
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
         )
@@ -240,3 +241,16 @@ def registered_as(workplace: Workplace, served: str, described_by: str) -> str:
     finally:
         store.close()
     return f"odd@{version.version}"
+
+
+def test_the_last_state_says_what_was_published(workplace: Workplace) -> None:
+    """For those who could not hear it from the run; the callers get the report."""
+    workplace.numbers(files=1, rows=60)
+
+    async def ended() -> tuple[State[JobReport], JobReport]:
+        state = await batch_inference(workplace.job(), return_state=True)
+        return state, await state.aresult()
+
+    state, report = asyncio.run(ended())
+    words = "60 rows, 0 of them in the quarantine, in 2 shards"
+    assert (state.name, state.message, report.rows_ok) == ("Completed", words, 60)

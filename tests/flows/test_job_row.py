@@ -12,7 +12,7 @@ from flows.progress import JobProgress
 from inference.tickets import Ticket
 from registry.domain import ModelRef
 from registry.job_book import Jobs, Order
-from registry.job_conflicts import AttemptOver
+from registry.job_conflicts import AttemptOver, MoveRefused
 from registry.jobs import Counts, Job
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_away import StoreAway
@@ -46,9 +46,11 @@ def job(jobs: Jobs) -> Job:
     return jobs.submit(order, most_unfinished=1)[0]
 
 
-def _told(jobs: Jobs, job: Job, progress: JobProgress) -> AbstractAsyncContextManager[JobRow]:
+def _told(
+    jobs: Jobs, job: Job, progress: JobProgress, *, interval_s: float = 0.05
+) -> AbstractAsyncContextManager[JobRow]:
     ticket = Ticket(job.id, 1)
-    return told_to_row(jobs, progress, ticket=ticket, run_id="r", interval_s=0.05)
+    return told_to_row(jobs, progress, ticket=ticket, run_id="r", interval_s=interval_s)
 
 
 def _states(jobs: Jobs, job: Job) -> list[str]:
@@ -104,6 +106,61 @@ async def test_a_cancelled_job_is_not_begun(jobs: Jobs, job: Job) -> None:
             async with _told(jobs, job, JobProgress()):
                 raise AssertionError("it was begun")
     assert jobs.job(job.id).state == "cancelled"
+
+
+async def test_a_job_that_is_to_stop_is_not_published(jobs: Jobs, job: Job) -> None:
+    """Though it was scored by then, and had not heard of it."""
+    with pytest.raises(JobCancelled):
+        async with _told(jobs, job, JobProgress(), interval_s=60) as row:
+            jobs.ask_cancel(job.id, by="eve")
+            await row.worked(NOTHING)
+            raise AssertionError("it was published")
+    assert jobs.job(job.id).state == "cancelled"
+
+
+async def test_a_published_job_ends_published(jobs: Jobs, job: Job) -> None:
+    """Who wants to cancel it is told that it is too late, whenever that is."""
+    progress = JobProgress()
+    async with _told(jobs, job, progress) as row:
+        await row.worked(NOTHING)
+        progress.enter("publish")
+        with pytest.raises(MoveRefused):
+            jobs.ask_cancel(job.id, by="eve")
+        await asyncio.sleep(0.6)
+    assert jobs.job(job.id).state == "completed"
+
+
+async def test_a_cancel_that_the_run_could_not_hear_comes_too_late(
+    store: MemoryStore, job: Job
+) -> None:
+    """The registry was away for the run when it began to publish; the row says so."""
+    away = StoreAway(store)
+    jobs, progress = Jobs(away), JobProgress()
+    async with _told(jobs, job, progress) as row:
+        away.is_away = True
+        await row.worked(NOTHING)
+        progress.enter("publish")
+        away.is_away = False
+        Jobs(store).ask_cancel(job.id, by="eve")
+        await asyncio.sleep(0.6)
+    done = jobs.job(job.id)
+    assert (done.state, done.cancel_asked_at) == ("completed", None)
+    assert "it was being published already when somebody asked to cancel it" in {
+        event.why for event in jobs.events(job.id).items
+    }
+
+
+async def test_a_published_job_whose_report_fails_is_published(jobs: Jobs, job: Job) -> None:
+    """The report describes the output and is no part of it."""
+    progress = JobProgress()
+    with pytest.raises(ValueError, match="the disk is full"):
+        async with _told(jobs, job, progress) as row:
+            await row.worked(NOTHING)
+            progress.enter("publish")
+            progress.enter("report")
+            raise ValueError("the disk is full")
+    done = jobs.job(job.id)
+    assert (done.state, done.why) == ("completed", "without a report: the disk is full")
 
 
 @pytest.mark.parametrize(

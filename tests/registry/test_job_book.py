@@ -1,6 +1,7 @@
 """Jobs by the rules: what a submission takes, what may follow on what, who may speak."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,7 +13,7 @@ import pytest
 from registry.catalog import Catalog
 from registry.conflicts import InUse
 from registry.domain import ModelRef
-from registry.errors import UnknownAlias, UnknownModel
+from registry.errors import UnknownAlias, UnknownModel, UnknownVersion
 from registry.job_book import Jobs, Order
 from registry.job_conflicts import (
     AttemptOver,
@@ -154,6 +155,45 @@ def test_a_job_goes_its_way(jobs: Jobs) -> None:
     assert jobs.begin(job.id, 1, RUN_ID) == done
 
 
+def test_a_job_that_is_published_is_not_cancelled(jobs: Jobs) -> None:
+    """Who comes too late is told so; who came before has it end before anything is published."""
+    job = _began(jobs)
+    assert jobs.publish(job.id, 1).state == "publishing"
+    with pytest.raises(MoveRefused) as late:
+        jobs.ask_cancel(job.id, by="eve")
+    assert str(late.value) == (
+        f"job {job.id} is being published, which is not cancelled any more: its output is there in "
+        "a moment, delete it if nobody shall read it"
+    )
+    with pytest.raises(MoveRefused):
+        jobs.move(job.id, 1, JobState.CANCELLED, by="reconciler")
+    assert jobs.publish(job.id, 1) == jobs.job(job.id)
+    assert jobs.move(job.id, 1, JobState.COMPLETED, by="run").state == "completed"
+
+
+def test_a_wish_to_cancel_comes_before_the_publication_or_too_late(jobs: Jobs) -> None:
+    """A run that published while the registry was away has it taken back."""
+    job = _began(jobs)
+    jobs.ask_cancel(job.id, by="eve")
+    with pytest.raises(MoveRefused):
+        jobs.publish(job.id, 1)
+    told = jobs.publish(job.id, 1, begun=True)
+    assert (told.state, told.cancel_asked_at) == ("publishing", None)
+    assert told.why == "it was being published already when somebody asked to cancel it"
+
+
+def test_a_job_whose_run_dies_while_it_publishes_stays_at_that(jobs: Jobs) -> None:
+    """Its output may be there: the next run finds out, and nobody cancels it meanwhile."""
+    job = _began(jobs)
+    jobs.publish(job.id, 1)
+    lost = jobs.lose(job.id, 1, why="killed", most_lost=3)
+    assert (lost.state, lost.attempt, lost.run_id) == ("publishing", 2, None)
+    with pytest.raises(MoveRefused):
+        jobs.ask_cancel(job.id, by="eve")
+    jobs.sent(job.id, 2, RUN_ID)
+    assert jobs.begin(job.id, 2, RUN_ID).state == "publishing"
+
+
 def test_a_running_job_is_asked_to_stop(jobs: Jobs) -> None:
     """Its run hears of it with what it tells next, and ends it; repeated, nothing happens."""
     job = _began(jobs)
@@ -221,6 +261,20 @@ def test_a_failed_run_may_be_run_again_by_prefect(jobs: Jobs, store: MemoryStore
         Catalog(store).delete_version("flights", 1)
 
 
+def test_a_failed_run_whose_version_is_gone_is_not_run_again(
+    jobs: Jobs, store: MemoryStore
+) -> None:
+    """Nothing held the version since the job failed; the job stays as it is."""
+    job = _began(jobs)
+    failed = jobs.move(job.id, 1, JobState.FAILED, by="run", why="no such input")
+    catalog = Catalog(store)
+    catalog.set_alias("flights", "champion", 2)
+    catalog.delete_version("flights", 1)
+    with pytest.raises(UnknownVersion):
+        jobs.begin(job.id, 1, RUN_ID)
+    assert (jobs.job(job.id), catalog.uses("flights")) == (failed, ())
+
+
 def test_ends_that_agree_are_settled(jobs: Jobs) -> None:
     """Until then the reconciler looks at the job."""
     job = _began(jobs)
@@ -277,6 +331,35 @@ def test_of_many_who_write_at_one_place_one_may(
     found = jobs.jobs().items
     assert len(found) == 2
     assert sorted(ends) == sorted(["taken"] * 7 + [_id(found, "out")] + [_id(found, "b")] * 8)
+    store.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_failed_run_waits_for_who_takes_its_output(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Prefect runs it again while another job is submitted for its place: one of them has it."""
+    url = f"sqlite:///{tmp_path}/registry.db"
+    if database == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    store = open_store(RegistrySettings(database_url=url))
+    with store.writing() as rows:
+        rows.add_model(FLIGHTS)
+        rows.add_version(FIRST, content="1")
+    jobs = Jobs(store)
+    job = _submitted(jobs, replace(ORDER, model=ModelRef("flights", None, 1)))
+    failed = jobs.move(job.id, 1, JobState.FAILED, by="run")
+    other = replace(job, id="another", output="s3://lake/out/below")
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing() as rows:
+            rows.lock_submissions()
+            assert rows.job_writing(other.output) is None
+            begun = pool.submit(jobs.begin, job.id, 1, RUN_ID)
+            wait([begun], timeout=0.3)
+            rows.add_job(other)
+        with pytest.raises(OutputTaken, match="another"):
+            begun.result(30)
+    assert (jobs.job(job.id), jobs.job("another")) == (failed, other)
     store.close()
 
 

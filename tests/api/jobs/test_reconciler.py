@@ -8,6 +8,7 @@ import pytest
 from api.jobs.reconciler import Reconciler
 from api.jobs.runs import Run, RunKind, RunsAway
 from api.jobs.settings import JobsSettings
+from inference.tickets import Published
 from registry.domain import ModelRef
 from registry.errors import RegistryUnavailable
 from registry.job_book import Jobs, Order
@@ -112,6 +113,33 @@ async def test_a_pause_of_the_api_is_no_silence_of_a_run(office: Office) -> None
     for office.now_s in (0, 3600, 3605):
         await reconciler.look()
     assert office.kinds(job) == [RunKind.RUNNING]
+
+
+async def test_an_end_that_the_row_did_not_hear_is_told_whole(office: Office) -> None:
+    """The registry was away when the run ended; Prefect has its last words."""
+    (job,), reconciler = office.submit("out"), office.reconciler()
+    await reconciler.hand_over()
+    office.begin(job)
+    office.jobs.tell(job.id, 1, Counts(rows_total=100, rows_done=40, shards_total=4, shards_done=1))
+    words = Published(rows=100, quarantined=3, shards=4).words
+    office.runs.runs[f"{job.id}/1"] = Run(f"{job.id}/1", RunKind.COMPLETED, words)
+    await reconciler.look()
+    done = office.jobs.job(job.id)
+    told = Counts(rows_total=100, rows_done=100, rows_quarantined=3, shards_total=4, shards_done=4)
+    assert (done.state, done.counts) == ("completed_with_errors", told)
+
+
+async def test_a_run_that_dies_while_it_publishes_is_followed_by_another(office: Office) -> None:
+    """Also when somebody cancelled it in Prefect: its output may be there already."""
+    (job,), reconciler = office.submit("out"), office.reconciler()
+    await reconciler.hand_over()
+    office.begin(job)
+    office.jobs.publish(job.id, 1)
+    office.runs.runs[f"{job.id}/1"] = Run(f"{job.id}/1", RunKind.CANCELLED, "in the page")
+    await reconciler.look()
+    await reconciler.hand_over()
+    again = office.jobs.job(job.id)
+    assert (again.state, again.run_id) == ("publishing", f"{job.id}/2")
 
 
 async def test_a_run_at_fault_holds_up_no_other(office: Office) -> None:

@@ -18,6 +18,7 @@ from api.jobs.verdicts import (
     Wait,
     decide,
 )
+from inference.tickets import Published
 from registry.jobs import FINISHED, Counts, JobState
 from tests.contracts.test_job_rows import JOB
 from tests.contracts.test_store import NOON
@@ -76,6 +77,11 @@ def test_a_job_that_ended_has_its_run_end_alike(
         (JobState.RUNNING, RunKind.CRASHED, Lose("words")),
         (JobState.RUNNING, None, Lose("Prefect has no such run any more")),
         (JobState.PAUSED, RunKind.FAILED, Wait()),
+        (
+            JobState.PUBLISHING,
+            RunKind.CANCELLED,
+            Lose("its run was cancelled while it published: words"),
+        ),
     ],
 )
 def test_a_run_that_ended_has_its_job_follow(
@@ -86,11 +92,17 @@ def test_a_run_that_ended_has_its_job_follow(
 
 
 def test_rows_at_fault_are_an_end_with_errors() -> None:
-    """Also where Prefect tells the end."""
-    job = replace(RUNNING, counts=Counts(rows_quarantined=1))
+    """As the run's last words say, which the row may not have heard; else as the row does."""
     run = Run("r", RunKind.COMPLETED)
+    job = replace(RUNNING, counts=Counts(rows_quarantined=1))
     verdict = decide(job, run, now=NOON, unchanged=NOW, patience=PATIENCE)
     assert verdict == Move(JobState.COMPLETED_WITH_ERRORS)
+    stale = replace(RUNNING, counts=Counts(rows_total=9, rows_done=5, shards_total=3, rate=7.0))
+    for quarantined, state in ((2, "completed_with_errors"), (0, "completed")):
+        told = replace(run, message=Published(9, quarantined, 3).words)
+        verdict = decide(stale, told, now=NOON, unchanged=NOW, patience=PATIENCE)
+        counts = Counts(9, 9, quarantined, 3, 3, rate=7.0, eta_s=None)
+        assert verdict == Move(JobState(state), counts=counts)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +119,7 @@ def test_rows_at_fault_are_an_end_with_errors() -> None:
         (JobState.RUNNING, RunKind.RUNNING, NOW, True, Wait()),
         (JobState.RUNNING, RunKind.RUNNING, SOON, True, Stop()),
         (JobState.RUNNING, RunKind.CANCELLING, NOW, False, AskCancel()),
+        (JobState.PUBLISHING, RunKind.CANCELLING, NOW, False, Wait()),
         (JobState.RUNNING, RunKind.CANCELLING, SOON, True, Wait()),
         (JobState.RUNNING, RunKind.CANCELLING, LATER, True, Call(RunKind.CANCELLED)),
     ],
