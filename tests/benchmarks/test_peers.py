@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.prefect,
     pytest.mark.slow,
     pytest.mark.skipif(not PEERS_PYTHON.exists(), reason="`make bench` builds the environment"),
-    pytest.mark.timeout(300),  # Ray and Spark start for many seconds on two busy cores
+    pytest.mark.timeout(900),  # Ray and Spark start for many seconds on two busy cores
 ]
 
 

@@ -59,12 +59,12 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     command = [sys.executable, "-m", "cli.main", "serve"]
     server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     try:
-        assert eventually(lambda: _listens(port), within_s=60)
+        assert eventually(lambda: _listens(port), within_s=200)
         monkeypatch.setenv("NIGHTSHIFT_API_URL", f"http://{LOOPBACK}:{port}")
         yield f"http://{LOOPBACK}:{port}"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=100)
 
 
 def test_a_job_is_submitted_shown_cancelled_and_resumed(
@@ -105,7 +105,7 @@ def _watched_until_interrupted(job: str, folder: Path) -> None:
         assert watching.stdout.readline() == "queued\n"
         time.sleep(0.1)
         watching.send_signal(signal.SIGINT)
-        _, told = watching.communicate(timeout=20)
+        _, told = watching.communicate(timeout=100)
     assert watching.returncode == 130
     assert told.startswith(f"job {job} goes on without you: `nightshift jobs watch {job}`")
 

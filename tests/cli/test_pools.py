@@ -30,7 +30,7 @@ def api(tmp_path: Path, triton: LocalTriton, monkeypatch: pytest.MonkeyPatch) ->
     command = [sys.executable, "-m", "cli.main", "serve"]
     server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 200
         while True:
             try:
                 socket.create_connection((LOOPBACK, port), timeout=1).close()
@@ -42,7 +42,7 @@ def api(tmp_path: Path, triton: LocalTriton, monkeypatch: pytest.MonkeyPatch) ->
         yield f"http://{LOOPBACK}:{port}"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=100)
 
 
 @pytest.mark.triton

@@ -57,12 +57,12 @@ def test_answers_until_ctrl_c(tmp_path: Path, host: str) -> None:
             line,
         )
         assert found, line
-        with urllib.request.urlopen(f"{found[1]}/health/live", timeout=20) as answer:
+        with urllib.request.urlopen(f"{found[1]}/health/live", timeout=100) as answer:
             assert json.load(answer) == {"status": "live"}
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None
         rest = process.stdout.read()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=100) == 0
     assert re.fullmatch(
         r"development: anyone on this machine may do everything, http://\S+/docs\n"
         r"demo token: ([\w-]+\.){2}[\w-]+\nstopped\n",
@@ -81,7 +81,7 @@ def test_its_own_triton_is_told_of_before_it_starts(tmp_path: Path, triton_env: 
         assert process.stdout.readline().startswith("serving on http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
         assert process.stdout.read().endswith("stopped\n")
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=100) == 0
 
 
 def test_a_taken_port_is_one_line(command: Command) -> None:

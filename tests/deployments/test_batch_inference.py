@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.prefect,
     pytest.mark.triton,
     pytest.mark.slow,
-    pytest.mark.timeout(300),  # servers, a worker and its run start for the first test
+    pytest.mark.timeout(900),  # servers, a worker and its run start for the first test
 ]
 
 FEATURES = np.random.default_rng(3).normal(size=(500, 64)).astype(np.float32)

@@ -72,7 +72,7 @@ def test_many_jobs_at_once_run_once_each(
         try:
             once = Counter(dict.fromkeys(jobs, 1))
             assert len(once) == count
-            assert eventually(lambda: runs_of(jobs) == once, within_s=90)
+            assert eventually(lambda: runs_of(jobs) == once, within_s=400)
         finally:
             forget_runs(jobs)
 
@@ -96,7 +96,7 @@ def test_an_api_that_is_killed_loses_no_job(
         try:
             assert {len(each) for each in acknowledged.values()} == {1}
             once = Counter(dict.fromkeys(jobs, 1))
-            assert eventually(lambda: runs_of(jobs) == once, within_s=90)
+            assert eventually(lambda: runs_of(jobs) == once, within_s=400)
         finally:
             forget_runs(jobs)
     chaos.tell(f"{kills} SIGKILLs, {len(jobs)} jobs acknowledged, 0 lost, 0 twice")
@@ -125,15 +125,15 @@ def _kill_while_submitting(
 
     with serving(prefect, folder, database_url, port) as process, ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(call, caller) for caller in range(CALLERS)]
-        assert eventually(lambda: len(acknowledged) > first, within_s=20)
+        assert eventually(lambda: len(acknowledged) > first, within_s=120)
         time.sleep(random.uniform(0, 0.3))
         os.kill(process.pid, signal.SIGKILL)
         for each in calls:
-            each.result(timeout=20)
+            each.result(timeout=60)
 
 
 def _client(port: int) -> httpx.Client:
-    return httpx.Client(base_url=f"http://{LOOPBACK}:{port}", headers=tokens.bearer(), timeout=20)
+    return httpx.Client(base_url=f"http://{LOOPBACK}:{port}", headers=tokens.bearer(), timeout=60)
 
 
 def _submit(client: httpx.Client, name: str) -> str:

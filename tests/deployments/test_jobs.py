@@ -24,7 +24,7 @@ from tests.deployments.workers import settings_here, worker
 from tests.flows.workplace import PLATFORM_MARKS, Workplace
 
 # Three runs, each in a process of its own that imports Prefect.
-pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 Job = dict[str, Any]
 
@@ -54,7 +54,7 @@ async def submitted(api: AsyncClient, workplace: Workplace, output: str) -> str:
 
 async def awaited(api: AsyncClient, path: str, wanted: Callable[[Job], bool]) -> Job:
     """Wait until the job is as `wanted`."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while True:
         job: Job = (await api.get(path)).json()
         if wanted(job):
@@ -79,7 +79,7 @@ def prefect_says(job: Job) -> str:
 
 async def agreed(job: Job, state: str) -> None:
     """Wait until Prefect calls the job's run so."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while prefect_says(job) != state:
         assert time.monotonic() < end, prefect_says(job)
         await asyncio.sleep(0.2)

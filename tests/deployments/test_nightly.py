@@ -15,7 +15,7 @@ from tests.deployments.workers import settings_here, worker
 from tests.flows.bench import numbers
 from tests.flows.workplace import PLATFORM_MARKS, Workplace
 
-pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(900)]
 
 NIGHTLY = "nightly/nightly"
 

@@ -14,7 +14,7 @@ import pytest
 from cli.stack.process import LOOPBACK, free_ports
 from tests.docs.readme import README, Block, blocks, shape
 
-LIMIT_S = 100
+LIMIT_S = 400
 _API = "127.0.0.1:8080"
 """Where the README's API answers; the test's takes a free port."""
 
@@ -106,7 +106,7 @@ def run_script(script: Path, environment: dict[str, str]) -> str:
     return ended.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_the_worked_example_prints_what_the_readme_shows(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -171,7 +171,7 @@ class Reader:
         return ended.stdout
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(900)
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path, environment: dict[str, str]) -> None:
     """`nightshift demo` in an empty folder prints the README's block."""
     (block,) = [block for block in blocks() if block.mark == "printed by: nightshift demo"]

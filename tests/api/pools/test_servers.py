@@ -131,7 +131,7 @@ async def _drains(api: AsyncClient, server: LocalTriton) -> None:
 async def _loses(api: AsyncClient, server: LocalTriton) -> None:
     """A killed server's breaker opens although nobody sends it requests."""
     os.kill(server.pid, signal.SIGKILL)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             found = (await api.get(f"{SERVERS}/{address(server)}")).json()
             if found["health"]["breaker"] != "closed":

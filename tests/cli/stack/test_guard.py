@@ -13,13 +13,13 @@ from cli.stack import guard
 from tests.cli.stack.processes import eventually, regions, runs
 
 _GUARD = Path(guard.__file__)
-_SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+_SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 _DEAF = [
     sys.executable,
     "-S",
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True);"
-    "time.sleep(60)",
+    "time.sleep(600)",
 ]
 
 
@@ -44,11 +44,11 @@ class Guarded:
         """Do what the kernel does when the parent dies: close the pipe; return the status."""
         assert self.guard.stdin is not None
         self.guard.stdin.close()
-        return self.guard.wait(20)
+        return self.guard.wait(60)
 
     def await_status(self) -> int:
         """Wait for the server to end by itself; return the status."""
-        status = self.guard.wait(20)
+        status = self.guard.wait(60)
         self.leave()
         return status
 
@@ -88,7 +88,7 @@ def test_ends_the_server_when_the_parent_leaves(tmp_path: Path) -> None:
 def test_kills_a_server_that_ignores_term(tmp_path: Path) -> None:
     """After the grace comes KILL."""
     guarded = Guarded(_DEAF, tmp_path / "log", "--grace", "0.2")
-    assert eventually(lambda: "deaf" in guarded.log.read_text(), within_s=20)
+    assert eventually(lambda: "deaf" in guarded.log.read_text(), within_s=60)
     assert guarded.leave() == 128 + signal.SIGKILL
     assert not runs(guarded.server_pid)
 
@@ -118,10 +118,10 @@ def test_ends_the_server_when_told_to_end(tmp_path: Path) -> None:
 def test_takes_the_server_along_when_killed(tmp_path: Path) -> None:
     """Even a KILL of the guard leaves no server."""
     guarded = Guarded(_SLEEPER, tmp_path / "log")
-    assert eventually(lambda: "time.sleep" in _arguments(guarded.server_pid), within_s=10)
+    assert eventually(lambda: "time.sleep" in _arguments(guarded.server_pid), within_s=60)
     guarded.guard.kill()
     guarded.await_status()
-    assert eventually(lambda: not runs(guarded.server_pid), within_s=10)
+    assert eventually(lambda: not runs(guarded.server_pid), within_s=60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")

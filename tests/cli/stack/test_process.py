@@ -19,14 +19,14 @@ _ROOT = Path(__file__).parents[3]
 
 def _process(body: str, log: Path) -> GuardedProcess:
     return GuardedProcess(
-        "Sleeper", [sys.executable, "-S", "-c", body], log=log, env=os.environ, grace_s=2.0
+        "Sleeper", [sys.executable, "-S", "-c", body], log=log, env=os.environ, grace_s=60
     )
 
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[GuardedProcess]:
     """A server that does nothing."""
-    with _process("import time; time.sleep(60)", tmp_path / "logs" / "sleeper.log") as process:
+    with _process("import time; time.sleep(600)", tmp_path / "logs" / "sleeper.log") as process:
         yield process
 
 
@@ -89,7 +89,7 @@ def test_shows_the_last_lines_of_a_server_that_ended(tmp_path: Path) -> None:
 def test_an_ended_server_is_not_ready(tmp_path: Path) -> None:
     """Another server that answers in its place does not count."""
     with _process("pass", tmp_path / "log") as process:
-        assert eventually(lambda: process.status() is not None, within_s=20)
+        assert eventually(lambda: process.status() is not None, within_s=60)
         with pytest.raises(ServerEnded, match="says: \\(nothing\\)"):
             process.await_ready(lambda: True, deadline_s=30)
 
@@ -116,10 +116,10 @@ def test_no_server_outlives_its_parent(number: signal.Signals, tmp_path: Path) -
     body = (
         "import os, sys, time; from pathlib import Path;"
         "from cli.stack.process import GuardedProcess;"
-        "sleep = [sys.executable, '-S', '-c', 'import time; time.sleep(60)'];"
+        "sleep = [sys.executable, '-S', '-c', 'import time; time.sleep(600)'];"
         f"log = Path({str(tmp_path / 'log')!r});"
         "process = GuardedProcess('Sleeper', sleep, log=log, env=os.environ, grace_s=2);"
-        "process.start(); print(process.pid, flush=True); time.sleep(60)"
+        "process.start(); print(process.pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", body], cwd=_ROOT, stdout=subprocess.PIPE)
     assert parent.stdout is not None
@@ -127,12 +127,12 @@ def test_no_server_outlives_its_parent(number: signal.Signals, tmp_path: Path) -
         server_pid = int(answer.readline())
     parent.send_signal(number)
     parent.wait()
-    assert eventually(lambda: not runs(server_pid), within_s=10)
+    assert eventually(lambda: not runs(server_pid), within_s=60)
 
 
 def test_prefers_what_the_log_calls_an_error(tmp_path: Path) -> None:
     """A line that begins with `error:` says more than the traceback after it."""
     body = "print('error: no weights'); print('At:'); print('model.py(1)'); raise SystemExit(1)"
     with _process(body, tmp_path / "log") as process:
-        assert eventually(lambda: process.status() is not None, within_s=20)
+        assert eventually(lambda: process.status() is not None, within_s=60)
         assert process.last_lines() == "error: no weights"

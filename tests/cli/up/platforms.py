@@ -59,7 +59,7 @@ class Site:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=600,
         )
 
     def settings(self) -> dict[str, str]:

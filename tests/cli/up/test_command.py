@@ -69,11 +69,11 @@ def test_down_ends_what_a_killed_up_left(command: Command, tmp_path: Path) -> No
     folder = UpFolder(tmp_path / ".nightshift" / "up")
     with folder.taken():
         mark = folder.secrets().mark
-    sleeper = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+    sleeper = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
     with subprocess.Popen(sleeper, env={**os.environ, MARK: mark}) as left:
         while not marked(mark):  # it is there once its program is
             time.sleep(0.01)
         result = command("down")
-        left.wait(timeout=20)
+        left.wait(timeout=60)
     assert (result.exit_code, result.output) == (0, "ended 1 process that an `up` had left\n")
     assert command("down").exit_code == 1

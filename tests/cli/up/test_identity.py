@@ -11,13 +11,13 @@ import pytest
 
 from cli.up.identity import MARK, Identity, await_end, end_marked, marked
 
-_SLEEPER = [sys.executable, "-S", "-c", "import time; print(flush=True); time.sleep(60)"]
+_SLEEPER = [sys.executable, "-S", "-c", "import time; print(flush=True); time.sleep(600)"]
 _DEAF = [
     sys.executable,
     "-S",
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True);"
-    "time.sleep(60)",
+    "time.sleep(600)",
 ]
 
 
@@ -46,7 +46,7 @@ def test_knows_a_process_until_it_ends(mark: str) -> None:
     assert found is not None
     assert found.alive()
     assert found.signal(signal.SIGKILL)
-    assert await_end([found], timeout_s=20)
+    assert await_end([found], timeout_s=60)
     assert Identity.of(process.pid) is None  # nobody has collected it
     assert not found.signal(signal.SIGTERM)
     process.wait()
