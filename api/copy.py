@@ -5,20 +5,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from api.app import create_app
 from api.gateway.settings import TokenSettings
 from api.settings import Settings
 
-_UNUSED = SecretStr("0123456789abcdef, with which nothing is signed")
-
 
 def main(path: Path) -> None:
-    """Write what `/openapi.json` says in production; nothing is opened for it."""
-    settings = Settings.read()
-    tokens = TokenSettings(environment="production", secret=_UNUSED)
-    described = create_app(replace(settings, tokens=tokens)).openapi()
+    """Write what `/openapi.json` says in development; nothing is opened for it.
+
+    What production does not have is marked there with `x-development-only`.
+    """
+    tokens = TokenSettings(environment="development")
+    described = create_app(replace(Settings.read(), tokens=tokens)).openapi()
     path.write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n")
 
 

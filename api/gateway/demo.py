@@ -4,7 +4,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from starlette.datastructures import Headers
 
 from api.gateway.boot import is_loopback
@@ -25,8 +26,19 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
 router = APIRouter(tags=["development"])
 
 
+_NOTICE = "development only: whoever reaches this port gets such a token"
+_EXAMPLE: JsonDict = {
+    "token": "eyJ….eyJ….…",
+    "expires_in_s": 43200,
+    "scope": " ".join(sorted(ALL_SCOPES)),
+    "notice": _NOTICE,
+}
+
+
 class DemoToken(BaseModel):
     """A token for trying things out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     token: str = Field(description="Send it as `Authorization: Bearer …`.")
     expires_in_s: int = Field(description="Its life in seconds.")
@@ -59,13 +71,14 @@ class Demo:
             token=token,
             expires_in_s=int(lifetime_s),
             scope=" ".join(sorted(ALL_SCOPES)),
-            notice="development only: whoever reaches this port gets such a token",
+            notice=_NOTICE,
         )
 
 
 @router.get(
     PATH,
     responses=refusals(NOT_FROM_HERE),
+    openapi_extra={"x-development-only": True},
 )
 async def demo_token(request: Request, response: Response) -> DemoToken:
     """Give a token that allows everything. This path exists in development only.

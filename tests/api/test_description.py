@@ -2,31 +2,95 @@
 
 import json
 import re
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from api.app import create_app
+from api.gateway import demo
 from api.gateway.scopes import ALL_SCOPES
-from api.problems import is_v2
+from api.gateway.settings import TokenSettings
+from api.problems import Kind, is_v2
+from api.v2.kinds import NOT_OFFERED
 from tests.api.conftest import OpenApi, settings_for
 from tests.conftest import ROOT
 
 NOBODY = "127.0.0.1:9"
 COPY = ROOT / "docs" / "openapi.json"
-OPEN = ("/health/", "/v2/health/", "/metrics")
+OPEN = ("/health/", "/v2/health/", "/metrics", demo.PATH)
 
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `/openapi.json` says."""
-    database = tmp_path_factory.mktemp("description") / "registry.db"
-    return create_app(settings_for(database, NOBODY)).openapi()
+    """What `/openapi.json` says in development."""
+    return in_development(tmp_path_factory.mktemp("description") / "registry.db").openapi()
+
+
+def in_development(database: Path) -> FastAPI:
+    """Return the API as it is in development, with nothing opened."""
+    settings = settings_for(database, NOBODY)
+    return create_app(replace(settings, tokens=TokenSettings(environment="development")))
 
 
 def test_the_committed_copy_is_what_is_served(described: dict[str, Any]) -> None:
     """A change of the API is seen in review: `make openapi` renews the copy."""
     assert json.loads(COPY.read_text()) == described, "run `make openapi` and commit the copy"
+
+
+def test_production_serves_the_copy_but_for_what_is_marked(
+    described: dict[str, Any], tmp_path: Path
+) -> None:
+    """That is the demo token alone."""
+    served = create_app(settings_for(tmp_path / "registry.db", NOBODY)).openapi()
+    kept, marked = {}, []
+    for path, operations in described["paths"].items():
+        if any(operation.get("x-development-only") for operation in operations.values()):
+            marked.append(path)
+        else:
+            kept[path] = operations
+    assert marked == [demo.PATH]
+    assert served.pop("paths") == kept
+    assert [tag for tag in described["tags"] if tag not in served["tags"]] == [
+        tag for tag in described["tags"] if tag["name"] == "development"
+    ]
+    schemas = dict(described["components"]["schemas"])
+    del schemas["DemoToken"]
+    assert served["components"]["schemas"] == schemas
+
+
+def test_every_kind_of_refusal_is_described(described: dict[str, Any]) -> None:
+    """Whatever a program may be told has an example at some route."""
+    told: set[str] = set()
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    told |= set(content.get("examples", ()))
+    kinds = {
+        value.name
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] == "api"
+        for value in vars(module).values()
+        if isinstance(value, Kind)
+    }
+    assert len(kinds) > 40
+    assert kinds - told == {NOT_OFFERED.name}, "what is not offered is not described"
+
+
+def test_every_route_tells_what_the_gateway_refuses(described: dict[str, Any]) -> None:
+    """Too many requests, too many at a time, a body that is too large, too slow or compressed."""
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith(OPEN[:3]):
+                continue
+            expected = {"429", "503"}
+            if "requestBody" in operation:
+                expected |= {"408", "413", "415"}
+            assert expected <= set(operation["responses"]), (method, path)
 
 
 def test_every_route_names_its_scope_and_its_refusals(described: dict[str, Any]) -> None:
