@@ -1,6 +1,8 @@
 """Answer with a body of a declared shape."""
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -8,9 +10,11 @@ from pydantic import BaseModel
 
 from api.preconditions import unchanged
 from registry.cached import CachedCatalog
-from registry.reading import CatalogReader
 
 _JSON = "application/json"
+_HEADERS = ("ETag", "Link")
+"""Those that belong to a body, in the order in which they are kept before it."""
+_HEADER = re.compile(r"[!-~ ]*")
 
 
 def answered(
@@ -35,23 +39,60 @@ def read(body: BaseModel, *, etag: str, if_none_match: str | None) -> Response:
     return answered(body, etag=etag)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer as it is kept."""
+
+    headers: Mapping[str, str]
+    """Those of `_HEADERS` that it has."""
+    body: bytes
+    """JSON."""
+
+
 async def kept(
     cached: CachedCatalog,
     request: Request,
     scope: str,
-    look: Callable[[CatalogReader], tuple[str, BaseModel]],
+    look: Callable[[], Response],
+    *,
+    shape: type[BaseModel],
+    by_alias: bool = False,
 ) -> Response:
-    """Return what `look` finds in the catalog, entity tag and body, mostly from the cache.
+    """Return what `look` answers, mostly from the cache, or 304 to a caller who has it.
 
-    `scope` is the model that it speaks of. Raises what `look` raises; it is run in a thread.
+    `look` runs in a thread, and answers everybody alike with a body of this `shape`. `scope` and
+    `by_alias` are as for `CachedCatalog.kept`. Raises what `look` raises.
     """
-
-    def load(catalog: CatalogReader) -> bytes:
-        etag, body = look(catalog)
-        return f"{etag}\n{body.model_dump_json()}".encode()
-
-    tag, _, told = (await cached.kept(scope, request.scope["path"], load)).partition(b"\n")
-    etag = tag.decode()
-    if unchanged(request.headers.get("if-none-match"), etag):
+    found = await cached.kept(
+        scope,
+        f"GET {request.scope['path']}",
+        lambda: _of_response(look()),
+        encode=_encode,
+        decode=lambda said: _decode(said, shape),
+        by_alias=by_alias,
+    )
+    etag = found.headers.get("ETag")
+    if etag is not None and unchanged(request.headers.get("if-none-match"), etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
-    return Response(told, headers={"ETag": etag}, media_type=_JSON)
+    return Response(found.body, headers=found.headers, media_type=_JSON)
+
+
+def _of_response(response: Response) -> _Kept:
+    told = {name: response.headers[name] for name in _HEADERS if name in response.headers}
+    return _Kept(told, bytes(response.body))
+
+
+def _encode(answer: _Kept) -> bytes:
+    lines = [answer.headers.get(name, "").encode("latin-1") for name in _HEADERS]
+    return b"\n".join([*lines, answer.body])
+
+
+def _decode(said: bytes, shape: type[BaseModel]) -> _Kept:
+    """Return the answer; raises `ValueError` for what has another shape."""
+    *lines, body = said.split(b"\n", len(_HEADERS))
+    headers = {name: line.decode("ascii") for name, line in zip(_HEADERS, lines, strict=True)}
+    for line in headers.values():
+        if not _HEADER.fullmatch(line):
+            raise ValueError(f"{line!r:.40} is no header")
+    shape.model_validate_json(body)
+    return _Kept({name: line for name, line in headers.items() if line}, body)

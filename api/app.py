@@ -23,7 +23,8 @@ from api.gateway.outcomes import Outcomes, possible
 from api.gateway.rate_limits import RateLimits
 from api.gateway.tracing import Tracing
 from api.management import include_management
-from api.models import reads
+from api.models import reads as model_reads
+from api.pools import reads as pool_reads
 from api.problems import Refused
 from api.settings import Settings
 from api.v2.routes import include_v2
@@ -74,7 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
         gateway.metrics, token.get_secret_value() if token is not None else None
     )
     # Routes are asked in their order: those that are asked for most come first.
-    app.router.routes.extend(reads.router.routes)
+    for reads in (model_reads, pool_reads):
+        app.router.routes.extend(reads.router.routes)
     include_v2(app)
     include_management(app)
     app.include_router(health.router)

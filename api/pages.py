@@ -63,5 +63,10 @@ async def _turn(
     return Turn(request, page_size, cursor)
 
 
+def first_page(request: Request) -> Turn:
+    """Return the page that a request without a query asks for."""
+    return Turn(request, _DEFAULT_PAGE, None)
+
+
 Asked = Annotated[Turn, Depends(_turn)]
 """The parameter of a route that gives a list."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -16,40 +18,74 @@ from api.gateway.tokens import make_token
 from cli.stack.process import LOOPBACK, free_ports
 from registry.settings import RegistrySettings
 
-BARE = "/bare"
 _SECRET = "0123456789abcdef-of-this-benchmark-only"
-_PATHS = (
+PATHS = (
     "/v1/models/churn",
     "/v1/models/churn/versions/1",
     "/v1/models/churn/aliases/champion",
+    "/v1/models",
+    "/v1/models/many/versions",
+    "/v1/pools",
+    "/v1/pools/default",
 )
-_SAME_BODY = "/v1/models/churn/versions/1"
+"""What is read; a list gives its first page, of 50."""
 _CONNECTIONS = 8
-_ROUND_S = 2.0
-_ROUNDS = 4
+_ROUND_S = 0.8
+_REPEATS = 5
 _START_S = 30.0
 
 
-async def rates(settings: RegistrySettings, folder: Path) -> dict[str, float]:
-    """Return requests per second by path: the API's reads, and the bare route's.
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often a path was answered, repeat by repeat."""
 
-    They take turns, each with the machine to itself, so that all meet the same one.
+    path: str
+    """The path."""
+    body_bytes: int
+    """Length of its body."""
+    ours: tuple[float, ...]
+    """Requests a second of the API."""
+    bare: tuple[float, ...]
+    """The same of a bare FastAPI route that has the same body."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The API's rate in that of the bare route, of the same repeat each."""
+        return tuple(ours / bare for ours, bare in zip(self.ours, self.bare, strict=True))
+
+
+async def rates(settings: RegistrySettings, folder: Path) -> list[Rates]:
+    """Return how often the API's reads are answered, and a bare route beside each.
+
+    They take turns, each with the machine to itself, so that all meet the same one; API and bare
+    route swap places from one repeat to the next.
     """
     api_port, bare_port = free_ports(2)
     bearer = {"Authorization": f"Bearer {_token()}"}
     with _running(_api(api_port, settings, folder)):
-        body = _await(f"http://{LOOPBACK}:{api_port}{_SAME_BODY}", bearer)
-        file = folder / "body.json"
-        file.write_bytes(body)
+        bodies = {path: _await(f"http://{LOOPBACK}:{api_port}{path}", bearer) for path in PATHS}
+        file = folder / "bodies.json"
+        file.write_text(json.dumps({path: json.loads(body) for path, body in bodies.items()}))
         bare = [sys.executable, "-m", "benchmarks.bare_app", str(bare_port), str(file)]
         with _running((bare, dict(os.environ))):
-            _await(f"http://{LOOPBACK}:{bare_port}{BARE}", {})
-            counted = dict.fromkeys((BARE, *_PATHS), 0)
-            for _ in range(_ROUNDS):
-                for path in counted:
-                    port = bare_port if path == BARE else api_port
-                    counted[path] += await _count(port, path, bearer)
-    return {path: count / (_ROUNDS * _ROUND_S) for path, count in counted.items()}
+            for path in PATHS:
+                _await(f"http://{LOOPBACK}:{bare_port}{path}", {})
+            counted: dict[tuple[str, int], list[float]] = {}
+            for repeat in range(-1, _REPEATS):
+                for path in PATHS:
+                    for port in (api_port, bare_port) if repeat % 2 else (bare_port, api_port):
+                        rate = await _count(port, path, bearer) / _ROUND_S
+                        if repeat >= 0:  # the first one only warms up
+                            counted.setdefault((path, port), []).append(rate)
+    return [
+        Rates(
+            path,
+            len(bodies[path]),
+            tuple(counted[path, api_port]),
+            tuple(counted[path, bare_port]),
+        )
+        for path in PATHS
+    ]
 
 
 async def _count(port: int, path: str, headers: dict[str, str]) -> int:

@@ -1,7 +1,11 @@
-"""Serve one bare FastAPI route, with a file's JSON: `python -m benchmarks.bare_app PORT FILE`."""
+"""Serve each of a file's bodies by a bare FastAPI route: `python -m benchmarks.bare_app PORT FILE`.
+
+The file is a JSON object of bodies by path.
+"""
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +13,17 @@ import uvicorn
 from fastapi import FastAPI
 
 
-def main(port: int, body: dict[str, Any]) -> None:
+def main(port: int, bodies: Mapping[str, dict[str, Any]]) -> None:
     """Answer until a signal ends it."""
     app = FastAPI()
 
-    @app.get("/bare")
-    async def bare() -> dict[str, Any]:
-        return body
+    def add(path: str, body: dict[str, Any]) -> None:
+        @app.get(path)
+        async def bare() -> dict[str, Any]:
+            return body
 
+    for path, body in bodies.items():
+        add(path, body)
     uvicorn.run(app, port=port, log_config=None, access_log=False)
 
 

@@ -53,7 +53,7 @@ async def measured(settings: RegistrySettings, kind: str) -> list[Figure]:
     """
     async with open_registry(settings) as registry:
         await asyncio.to_thread(_fill, registry, settings)
-        return [await _warm_resolve(registry, kind), *await _pages(registry, kind)]
+        return [await warm_resolve(registry, kind), *await _pages(registry, kind)]
 
 
 def _fill(registry: Registry, settings: RegistrySettings) -> None:
@@ -65,6 +65,7 @@ def _fill(registry: Registry, settings: RegistrySettings) -> None:
     registry.catalog.register("churn", **_DRAFT, columns={"X": ("age", "visits", "spend")})
     registry.catalog.set_alias("churn", "champion", 1, by="bench", why="the first")
     registry.catalog.register("many", **_DRAFT)
+    registry.fleet.create_pool("default", description="what the benchmark asks for")
     engine = open_engine(settings)
     with engine.begin() as connection:
         names = list(connection.execute(text("SELECT * FROM versions LIMIT 0")).keys())
@@ -84,7 +85,7 @@ def _fill(registry: Registry, settings: RegistrySettings) -> None:
     engine.dispose()
 
 
-async def _warm_resolve(registry: Registry, kind: str) -> Figure:
+async def warm_resolve(registry: Registry, kind: str) -> Figure:
     """Time a resolve whose answer is kept, one at a time."""
     ref = ModelRef("churn", "champion", None)
     await registry.cached.resolve(ref)

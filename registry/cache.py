@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-EVERYTHING = "*"
-"""The scope of answers that any change may touch: lists of models, for example."""
+from registry.generations import Advanced, Generation
 
 
 class CacheUnavailable(Exception):
@@ -15,36 +14,49 @@ class CacheUnavailable(Exception):
 class Held:
     """What the cache says of a key."""
 
-    token: bytes
-    """The scope's token now. Obtained before the database is read, it is the fence for what was
-    read: see `Cache`."""
+    generation: Generation | None
+    """The scope's present generation; None when the database has to be asked for it."""
     value: bytes | None
-    """What was kept under this token, None for a miss."""
+    """What was kept under this generation, None for a miss."""
 
 
 class Cache(Protocol):
-    """Where answers are kept, in scopes that are invalidated as a whole.
+    """Where answers are kept, each under the generation of its scope, which the database counts.
 
-    Each scope has a token, drawn at random whenever it has none. A value is kept under the token
-    that was the scope's *before* the database was read, and counts only while the scope has that
-    very token. `invalidate`, after a commit, takes the token away: what was read before the commit
-    and is kept late can never be seen, however late it comes, and tokens are not used twice, so
-    it cannot come back either when the cache forgets tokens by itself.
+    A value counts only while the cache believes that its generation is the present one, and that
+    is never for longer than a *lease* after the database was last asked. So what is kept may live
+    long, and still nobody believes it for longer than a lease after the database has moved on,
+    whoever moved it and whatever was lost on the way.
+
+    `fence` ends the belief in older generations at once. It is put up before the commit, which a
+    process may not outlive, and again after it, for a cache that lost it in between. A fenced
+    scope has no generation until somebody has read a new enough one from the database.
 
     Every method raises `CacheUnavailable` within a bounded time. A value that was damaged is a
     miss. Keys are texts; values are bytes that the reader checks once more.
     """
 
+    async def now(self) -> float:
+        """Return the moment, on the cache's own clock, in seconds."""
+
     async def read(self, scope: str, key: str) -> Held:
-        """Return the scope's token, and what is kept under it."""
+        """Return the scope's generation, and what is kept under it."""
+
+    async def believe(self, scope: str, generation: Generation, *, since: float) -> None:
+        """Take this for the present generation until a lease after `since` is over.
+
+        `since` is the moment, as `now` tells it, before the database was asked: however late this
+        comes, it cannot make anybody believe what was out of date by then. An older generation
+        than the one that is known is not believed.
+        """
 
     async def keep(
-        self, scope: str, key: str, value: bytes, *, token: bytes, life_s: float
+        self, scope: str, key: str, value: bytes, *, generation: Generation, life_s: float
     ) -> None:
-        """Keep the value for `life_s` under the token that was read before it was."""
+        """Keep the value for `life_s` under the generation that was known before it was read."""
 
-    async def invalidate(self, *scopes: str) -> None:
-        """Have everything that is kept in these scopes count no more."""
+    async def fence(self, advanced: Advanced) -> None:
+        """Believe in no older generation of these scopes than the one given."""
 
     async def close(self) -> None:
         """Give connections back."""

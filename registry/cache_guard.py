@@ -1,13 +1,12 @@
-"""Leave a cache alone for a while after it failed, and owe it what it has to forget."""
+"""Leave a cache alone for a while after it failed."""
 
-import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from registry.cache import Cache, CacheUnavailable, Held
+from registry.generations import Advanced, Generation
 
 _log = logging.getLogger(__name__)
 
@@ -20,10 +19,6 @@ class GuardedCache:
     After a failure nobody asks for `rest_s`, doubled with each failure up to `longest_rest_s`; then
     one question finds out whether the cache is back. So a cache that hangs costs one timeout in
     each rest, not one for each question.
-
-    An invalidation never fails. One that could not be delivered is owed: it is tried again until
-    it is, and until then this process does not believe what the cache says of that scope. Others
-    who can reach the cache may see what was kept for as long as it lives.
     """
 
     def __init__(
@@ -41,57 +36,34 @@ class GuardedCache:
         self._rest_s = 0.0
         self._asked_again_at = 0.0
         self._probing = False
-        self._owed: dict[str, int] = {}
-        """Scopes with the number of the last commit that touched them."""
-        self._commits = 0
-        self._delivery: asyncio.Task[None] | None = None
+
+    async def now(self) -> float:
+        """Return the moment, on the cache's own clock, in seconds."""
+        return await self._asked(self._cache.now)
 
     async def read(self, scope: str, key: str) -> Held:
-        """Return the scope's token, and what is kept under it."""
-        if scope in self._owed:
-            raise CacheUnavailable("what it keeps is out of date")
-        held = await self._asked(lambda: self._cache.read(scope, key))
-        if scope in self._owed:  # since the question was sent
-            raise CacheUnavailable("what it keeps is out of date")
-        return held
+        """Return the scope's generation, and what is kept under it."""
+        return await self._asked(lambda: self._cache.read(scope, key))
+
+    async def believe(self, scope: str, generation: Generation, *, since: float) -> None:
+        """Take this for the present generation until a lease after `since` is over."""
+        await self._asked(lambda: self._cache.believe(scope, generation, since=since))
 
     async def keep(
-        self, scope: str, key: str, value: bytes, *, token: bytes, life_s: float
+        self, scope: str, key: str, value: bytes, *, generation: Generation, life_s: float
     ) -> None:
-        """Keep the value for `life_s` under the token that was read before it was."""
-        await self._asked(lambda: self._cache.keep(scope, key, value, token=token, life_s=life_s))
+        """Keep the value for `life_s` under the generation that was known before it was read."""
+        await self._asked(
+            lambda: self._cache.keep(scope, key, value, generation=generation, life_s=life_s)
+        )
 
-    async def invalidate(self, *scopes: str) -> None:
-        """Have everything that is kept in these scopes count no more; never raises."""
-        self._commits += 1
-        owed = dict.fromkeys(scopes, self._commits)
-        self._owed.update(owed)
-        try:
-            await self._forget(owed)
-        except CacheUnavailable:
-            if self._delivery is None or self._delivery.done():
-                self._delivery = asyncio.create_task(self._deliver())
+    async def fence(self, advanced: Advanced) -> None:
+        """Believe in no older generation of these scopes than the one given."""
+        await self._asked(lambda: self._cache.fence(advanced))
 
     async def close(self) -> None:
-        """End deliveries and give connections back."""
-        if self._delivery is not None:
-            self._delivery.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._delivery
+        """Give connections back."""
         await self._cache.close()
-
-    async def _deliver(self) -> None:
-        while self._owed:
-            await asyncio.sleep(self._rest_s or self._first_rest_s)
-            with contextlib.suppress(CacheUnavailable):
-                await self._forget(dict(self._owed))
-
-    async def _forget(self, owed: Mapping[str, int]) -> None:
-        await self._asked(lambda: self._cache.invalidate(*owed))
-        for scope, commit in owed.items():
-            # What was committed while the cache was told is not covered by it.
-            if self._owed.get(scope) == commit:
-                del self._owed[scope]
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask unless the cache rests or is being probed."""

@@ -1,63 +1,131 @@
 """Keep answers in this process's memory: the twin of `registry.cache_redis`."""
 
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
 
 from registry.cache import Held
+from registry.generations import Advanced, Generation
 
-K = TypeVar("K")
-V = TypeVar("V")
+
+@dataclass(frozen=True, slots=True)
+class _Believed:
+    """What is known of a scope's generation."""
+
+    number: int
+    """No older one counts."""
+    generation: Generation | None
+    """The present one; None behind a fence."""
+    until: float
+    """When all of this is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A value."""
+
+    generation: Generation
+    """What it is kept under."""
+    until: float
+    """When its life ends."""
+    value: bytes
+    """The value."""
 
 
 class LocalCache:
     """A cache for one process; see `registry.cache.Cache`. Used by one event loop only."""
 
-    def __init__(self, *, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep `max_entries` values and as many tokens; those not read for longest go first."""
-        self._max_entries = max_entries
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        lease_s: float,
+        fence_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep values of `max_bytes` in all; those not read for longest go first.
+
+        A fence that no new generation ends is forgotten after `fence_s`.
+        """
+        self._max_bytes = max_bytes
+        self._lease_s = lease_s
+        self._fence_s = fence_s
         self._clock = clock
-        self._tokens: OrderedDict[str, bytes] = OrderedDict()
-        self._values: OrderedDict[tuple[str, str], tuple[bytes, float, bytes]] = OrderedDict()
+        self._believed: OrderedDict[str, _Believed] = OrderedDict()
+        self._values: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._bytes = 0
+
+    async def now(self) -> float:
+        """Return the moment."""
+        return self._clock()
 
     async def read(self, scope: str, key: str) -> Held:
-        """Return the scope's token, and what is kept under it."""
-        token = self._tokens.get(scope)
-        if token is None:
-            token = secrets.token_hex(8).encode()
-            self._tokens[scope] = token
-            _shrink(self._tokens, self._max_entries)
-            return Held(token, None)
-        self._tokens.move_to_end(scope)
+        """Return the scope's generation, and what is kept under it."""
+        now = self._clock()
+        known = self._known(scope, now)
+        if known is None or known.generation is None:
+            return Held(None, None)
         found = self._values.get((scope, key))
-        if found is None:
-            return Held(token, None)
-        under, until, value = found
-        if under != token or until <= self._clock():
-            del self._values[scope, key]
-            return Held(token, None)
+        if found is None or found.generation != known.generation:
+            return Held(known.generation, None)
+        if found.until <= now:
+            self._drop((scope, key))
+            return Held(known.generation, None)
         self._values.move_to_end((scope, key))
-        return Held(token, value)
+        return Held(known.generation, found.value)
+
+    async def believe(self, scope: str, generation: Generation, *, since: float) -> None:
+        """Take this for the present generation until a lease after `since` is over."""
+        now, until = self._clock(), since + self._lease_s
+        known = self._known(scope, now)
+        if until <= now or (known is not None and known.number > generation.number):
+            return
+        self._note(scope, _Believed(generation.number, generation, until), now)
 
     async def keep(
-        self, scope: str, key: str, value: bytes, *, token: bytes, life_s: float
+        self, scope: str, key: str, value: bytes, *, generation: Generation, life_s: float
     ) -> None:
-        """Keep the value for `life_s` under the token that was read before it was."""
-        self._values[scope, key] = (token, self._clock() + life_s, value)
-        self._values.move_to_end((scope, key))
-        _shrink(self._values, self._max_entries)
+        """Keep the value for `life_s` under the generation that was known before it was read."""
+        self._drop((scope, key))
+        if _size(scope, key, value) > self._max_bytes:
+            return
+        self._values[scope, key] = _Kept(generation, self._clock() + life_s, value)
+        self._bytes += _size(scope, key, value)
+        while self._bytes > self._max_bytes:
+            self._drop(next(iter(self._values)))
 
-    async def invalidate(self, *scopes: str) -> None:
-        """Have everything that is kept in these scopes count no more."""
-        for scope in scopes:
-            self._tokens.pop(scope, None)
+    async def fence(self, advanced: Advanced) -> None:
+        """Believe in no older generation of these scopes than the one given."""
+        now = self._clock()
+        for scope, generation in advanced.items():
+            known = self._known(scope, now)
+            if known is None or known.number <= generation.number:
+                self._note(scope, _Believed(generation.number, None, now + self._fence_s), now)
 
     async def close(self) -> None:
         """Nothing is held."""
 
+    def _known(self, scope: str, now: float) -> _Believed | None:
+        known = self._believed.get(scope)
+        return None if known is None or known.until <= now else known
 
-def _shrink(entries: OrderedDict[K, V], most: int) -> None:
-    while len(entries) > most:
-        entries.popitem(last=False)
+    def _note(self, scope: str, believed: _Believed, now: float) -> None:
+        self._believed[scope] = believed
+        self._believed.move_to_end(scope)
+        # Callers may ask for any name: those that nobody asks for again must not pile up.
+        while self._believed[oldest := next(iter(self._believed))].until <= now:
+            del self._believed[oldest]
+
+    def _drop(self, place: tuple[str, str]) -> None:
+        gone = self._values.pop(place, None)
+        if gone is not None:
+            self._bytes -= _size(*place, gone.value)
+
+
+_OVERHEAD_BYTES = 400
+"""What an entry takes besides its texts and its value, by `sys.getsizeof` of its objects."""
+
+
+def _size(scope: str, key: str, value: bytes) -> int:
+    return _OVERHEAD_BYTES + len(scope) + len(key) + len(value)

@@ -1,7 +1,6 @@
 """Register versions of models, move aliases, delete what nothing needs."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,11 +19,10 @@ from registry.domain import (
 from registry.events import EventKind
 from registry.history import record
 from registry.lookup import locked_model, require_unused, require_version
-from registry.port import Rows, Store
+from registry.port import Store
 from registry.reading import CatalogReader
 from registry.registration import check_version
 from registry.tags import check_tags
-from registry.telling import telling
 from registry.uses import Use, UseKind
 
 
@@ -41,17 +39,9 @@ class Catalog(CatalogReader):
     reason given; `if_revision` is the revision that the caller saw, None to change what there is.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now: Callable[[], datetime] = utc_now,
-        changed: Callable[[str], None] = lambda model: None,
-    ) -> None:
-        """Change what is in `store`; `changed` is called with the model after each commit."""
+    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
         super().__init__(store)
         self._now = now
-        self._changed = changed
 
     def create_model(
         self,
@@ -69,7 +59,7 @@ class Catalog(CatalogReader):
         draft = Model(
             check_name(name, "model"), description, 0, self._now(), by, check_tags(tags or {})
         )
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model, added = locked_or_added(rows, draft)
             if not added:
                 raise AlreadyExists(f"model {name}")
@@ -90,7 +80,7 @@ class Catalog(CatalogReader):
         Raises `UnknownModel`, `InvalidName`, `RevisionChanged`.
         """
         given = {"description": description, "tags": None if tags is None else check_tags(tags)}
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name, if_revision=if_revision)
             change = {k: v for k, v in given.items() if v not in (None, getattr(model, k))}
             if not change:
@@ -107,7 +97,7 @@ class Catalog(CatalogReader):
         Its protected aliases stay protected, for whoever uses the name again. Raises
         `UnknownModel`, `RevisionChanged`, or `InUse` while anything points to it.
         """
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name, if_revision=if_revision)
             require_unused(rows, f"model {name}", name, None)
             bare = replace(model, description="", tags={})
@@ -150,7 +140,7 @@ class Catalog(CatalogReader):
             tags=check_tags(tags or {}),
         )
         check_version(version)
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             return add_version(rows, version, now)
 
     def delete_version(self, name: str, number: int, *, by: str = "", why: str = "") -> None:
@@ -158,7 +148,7 @@ class Catalog(CatalogReader):
 
         Raises `UnknownModel`, `UnknownVersion`, or `InUse` while anything points to it.
         """
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name)
             require_version(rows, name, number)
             require_unused(rows, f"{name}@{number}", name, number)
@@ -172,7 +162,7 @@ class Catalog(CatalogReader):
         Nobody approves what they registered. Safe to repeat: the first approval stays. Raises
         `UnknownModel`, `UnknownVersion`, `ApprovalRefused`.
         """
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name)
             version = require_version(rows, name, number)
             if not by or by == version.created_by:
@@ -214,7 +204,7 @@ class Catalog(CatalogReader):
         `ApprovalMissing`, `RouteInTheWay`.
         """
         check_alias(alias)
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name)
             promotion.require_approver(model, alias, approver=approver)
             expected = {"from_version": from_version, "if_revision": if_revision}
@@ -237,7 +227,7 @@ class Catalog(CatalogReader):
         Raises `UnknownModel`, `UnknownAlias`, `AliasMoved`, `AliasProtected`, or `InUse` while it
         has a route.
         """
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name)
             expected = {"from_version": from_version, "if_revision": if_revision}
             promotion.compare(rows, name, alias, **expected)
@@ -261,7 +251,7 @@ class Catalog(CatalogReader):
         `UnknownModel`, `RevisionChanged`, `RouteInTheWay`.
         """
         check_alias(alias)
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             model = locked_model(rows, name, if_revision=if_revision)
             now = self._now()
             change = promotion.protect_alias if protected else promotion.unprotect_alias
@@ -283,6 +273,3 @@ class Catalog(CatalogReader):
         """Let go of everything that the job or route uses; safe to repeat."""
         with self._store.writing() as rows:
             rows.remove_uses(kind, name)
-
-    def _writing(self, model: str) -> AbstractContextManager[Rows]:
-        return telling(self._store, self._changed, model)

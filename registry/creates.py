@@ -10,7 +10,6 @@ from registry.answers import Claim, Earlier, KeptAnswer
 from registry.catalog import Catalog, utc_now
 from registry.fleet import Fleet
 from registry.port import Rows, Store
-from registry.telling import telling_all
 
 T = TypeVar("T")
 
@@ -32,17 +31,9 @@ class Creates:
     gets that answer, or makes it itself. Every method raises `RegistryUnavailable`.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now: Callable[[], datetime] = utc_now,
-        changed: Callable[[str], None] = lambda scope: None,
-    ) -> None:
-        """Change what is in `store`; `changed` is as for `Catalog` and `Fleet`."""
+    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._now = now
-        self._changed = changed
 
     def once(
         self, claim: Claim, make: Callable[[Rules], T], *, answer: Callable[[T], KeptAnswer]
@@ -52,18 +43,12 @@ class Creates:
         `make` may do what the rules do and nothing else: it is as if it had not run when the
         transaction fails. Raises what it raises; the key is free then, unless `claim` took it.
         """
-        scopes: list[str] = []
-        with telling_all(self._store, self._changed, scopes) as rows:
+        with self._store.writing() as rows:
             earlier = rows.claim_key(claim)
             if earlier is not None:
                 return earlier
             within, now = _Within(rows), self._now
-            made = make(
-                Rules(
-                    Catalog(within, now=now, changed=scopes.append),
-                    Fleet(within, now=now, changed=scopes.append),
-                )
-            )
+            made = make(Rules(Catalog(within, now=now), Fleet(within, now=now)))
             rows.keep_answer(claim, answer(made))
             return made
 

@@ -1,7 +1,6 @@
 """Register pools with their servers, and say which versions they shall serve."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +21,6 @@ from registry.lookup import (
 from registry.pages import Page, page_of
 from registry.pools import Placement, Pool, PoolServer, ServerState
 from registry.port import Rows, Store
-from registry.telling import telling
 from registry.uses import Referent
 
 _ASKED_FOR = {
@@ -41,25 +39,14 @@ class Fleet:
     server is what it says is for the caller to find out before it is added.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now: Callable[[], datetime] = utc_now,
-        changed: Callable[[str], None] = lambda scope: None,
-    ) -> None:
-        """Change what is in `store`; `changed` is called with `pool:NAME` after each commit.
-
-        It is called with the model as well where the model's history has changed.
-        """
+    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._now = now
-        self._changed = changed
 
     def create_pool(self, name: str, *, description: str = "", by: str = "") -> Pool:
         """Add a pool without servers; raises `InvalidName`, `AlreadyExists`."""
         draft = Pool(check_name(name, "pool"), description, self._now(), by)
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             pool, added = rows.add_pool(draft)
             if not added:
                 raise AlreadyExists(f"pool {name}")
@@ -75,7 +62,7 @@ class Fleet:
         if_revision: int | None = None,
     ) -> Pool:
         """Change the pool's description; raises `UnknownPool`, `RevisionChanged`."""
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             pool = locked_pool(rows, name, if_revision=if_revision)
             if pool.description == description:
                 return pool
@@ -90,7 +77,7 @@ class Fleet:
 
         Raises `UnknownPool`, `RevisionChanged`, or `InUse` while it has servers or placements.
         """
-        with self._writing(name) as rows:
+        with self._store.writing() as rows:
             pool = locked_pool(rows, name, if_revision=if_revision)
             _require_empty(rows, name)
             kind, now = EventKind.POOL_DELETED, self._now()
@@ -130,7 +117,7 @@ class Fleet:
             raise InvalidRegistration(
                 f"server {url!r} is not an address: write HOST:PORT of Triton's gRPC endpoint"
             )
-        with self._writing(pool) as rows:
+        with self._store.writing() as rows:
             found = locked_pool(rows, pool)
             now, before = self._now(), rows.server(pool, url)
             if if_revision is not None:
@@ -198,7 +185,7 @@ class Fleet:
         The version cannot be deleted while it is wished for. Safe to repeat. Raises
         `UnknownModel`, `UnknownVersion`, `UnknownPool`.
         """
-        with self._writing(pool, model) as rows:
+        with self._store.writing() as rows:
             # The model before the pool, as everywhere: two who lock both cannot wait for each
             # other.
             locked_model(rows, model)
@@ -211,15 +198,17 @@ class Fleet:
             changed = record_pool(rows, found, kind, by=by, now=now, why=why, **told)
             placed = Placement(pool, model, version, changed.changed_at or now, by)
             rows.add_placement(placed)
+            rows.touch(model)
             return placed
 
     def withdraw(self, pool: str, model: str, version: int, *, by: str = "", why: str = "") -> None:
         """Wish no more that the pool has the version; safe to repeat; raises `UnknownPool`."""
-        with self._writing(pool, model) as rows:
+        with self._store.writing() as rows:
             found = locked_pool(rows, pool)
             if not rows.placements(pool=pool, model=model, version=version):
                 return
             rows.remove_placement(pool, model, version)
+            rows.touch(model)
             kind, told = EventKind.VERSION_WITHDRAWN, {"model": model, "version": version}
             record_pool(rows, found, kind, by=by, now=self._now(), why=why, **told)
 
@@ -244,16 +233,13 @@ class Fleet:
         why: str,
         if_revision: int | None,
     ) -> PoolServer:
-        with self._writing(pool) as rows:
+        with self._store.writing() as rows:
             found = locked_pool(rows, pool)
             before = require_server(rows, pool, url, if_revision=if_revision)
             if before.state is ServerState.REMOVED:
                 return before
             draft = replace(before, state=state)
             return _put(rows, found, before, draft, by=by, why=why, now=self._now())
-
-    def _writing(self, pool: str, *models: str) -> AbstractContextManager[Rows]:
-        return telling(self._store, self._changed, f"pool:{pool}", *models)
 
 
 def _put(

@@ -6,6 +6,7 @@ from typing import Any
 
 from registry.domain import Model
 from registry.events import Event, EventKind
+from registry.generations import pool_scope
 from registry.pools import Pool
 from registry.port import Rows
 
@@ -21,6 +22,7 @@ def record(
     at = max(now, model.changed_at or now)
     changed = replace(model, revision=model.revision + 1, changed_at=at)
     rows.put_model(changed)
+    rows.touch(model.name)
     rows.add_event(
         Event(kind, at=at, by=by, revision=changed.revision, model=model.name, **told),
     )
@@ -34,5 +36,6 @@ def record_pool(
     at = max(now, pool.changed_at or now)
     changed = replace(pool, revision=pool.revision + 1, changed_at=at)
     rows.put_pool(changed)
+    rows.touch(pool_scope(pool.name))
     rows.add_event(Event(kind, at=at, by=by, revision=changed.revision, pool=pool.name, **told))
     return changed

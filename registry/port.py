@@ -7,6 +7,7 @@ from typing import Protocol
 from registry.answers import AnswerRows
 from registry.domain import Alias, Approval, Model, ModelVersion
 from registry.events import Event
+from registry.generations import Generation
 from registry.jobs import Job, JobEvent, JobFilter
 from registry.pages import EventFilter, ModelFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer
@@ -206,14 +207,25 @@ class JobRows(Protocol):
         """Return what happened to the job, newest first; `after` is a revision."""
 
 
-class Rows(ModelRows, PoolRows, EventRows, JobRows, AnswerRows, Protocol):
+class GenerationRows(Protocol):
+    """What tells one state of a scope from another, within one transaction."""
+
+    def generation(self, scope: str) -> Generation:
+        """Return the scope's present generation."""
+
+    def touch(self, *scopes: str) -> None:
+        """Say that this transaction changes what these scopes hold: they get new generations."""
+
+
+class Rows(ModelRows, PoolRows, EventRows, JobRows, AnswerRows, GenerationRows, Protocol):
     """The registry's rows within one transaction."""
 
 
 class Store(Protocol):
     """Where the registry's rows are kept.
 
-    A transaction that ends with an exception leaves no trace. Raises `RegistryUnavailable`.
+    A transaction that ends with an exception leaves no trace. The store's audience hears of new
+    generations before the commit, and after it. Raises `RegistryUnavailable`.
     """
 
     def reading(self) -> AbstractContextManager[Rows]:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from registry.domain import Alias, AliasMove, Approval, Model, ModelRef, ModelVersion
 from registry.events import ALIAS_KINDS, Event, moves_of
+from registry.generations import Generation
 from registry.lookup import require_alias, require_model, require_pool, require_version
 from registry.pages import EventFilter, ModelFilter, Page, VersionFilter, page_of
 from registry.port import Rows, Store
@@ -33,6 +34,11 @@ class CatalogReader:
             if ref.alias is None:
                 return require_version(rows, ref.name, ref.version or 0)
             return require_version(rows, ref.name, require_alias(rows, ref.name, ref.alias).version)
+
+    def generation(self, scope: str) -> Generation:
+        """Return what tells the present state of the scope from its others."""
+        with self._store.reading() as rows:
+            return rows.generation(scope)
 
     def target(self, ref: ModelRef) -> Target:
         """Return everything that decides which version answers a request for `ref`.

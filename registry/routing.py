@@ -1,7 +1,6 @@
 """Split the requests of an alias over versions, or end that."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,6 @@ from registry.history import record
 from registry.lookup import locked_model, require_alias, require_model, require_version
 from registry.port import Rows, Store
 from registry.routes import WHOLE, Route, Share, check_split, misfit
-from registry.telling import telling
 from registry.uses import Use, UseKind
 
 _ALIKE = (
@@ -32,17 +30,9 @@ class Routing:
     must not exist yet `if_revision` is 0.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        now: Callable[[], datetime] = utc_now,
-        changed: Callable[[str], None] = lambda model: None,
-    ) -> None:
-        """Change what is in `store`; `changed` is called with the model after each commit."""
+    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._now = now
-        self._changed = changed
 
     def route(self, model: str, alias: str) -> Route | None:
         """Return the alias's route, or None; raises `UnknownModel`, `UnknownAlias`."""
@@ -73,7 +63,7 @@ class Routing:
         `ApproverNeeded`, `ApprovalMissing`, `RevisionChanged`.
         """
         ordered = check_split(canaries, shadow)
-        with self._writing(model) as rows:
+        with self._store.writing() as rows:
             found = locked_model(rows, model)
             stable = require_version(rows, model, require_alias(rows, model, alias).version)
             before = _compared(rows, model, alias, if_revision)
@@ -110,7 +100,7 @@ class Routing:
         Canaries of a protected alias are taken away by an `approver` only. Raises `UnknownModel`,
         `UnknownAlias`, `RevisionChanged`, `ApproverNeeded`.
         """
-        with self._writing(model) as rows:
+        with self._store.writing() as rows:
             found = locked_model(rows, model)
             require_alias(rows, model, alias)
             before = _compared(rows, model, alias, if_revision)
@@ -122,9 +112,6 @@ class Routing:
             rows.remove_uses(UseKind.ROUTE, str(before))
             kind, told = EventKind.ROUTE_CLEARED, {"alias": alias, "why": why}
             record(rows, found, kind, by=by, now=self._now(), **told)
-
-    def _writing(self, model: str) -> AbstractContextManager[Rows]:
-        return telling(self._store, self._changed, model)
 
 
 def _compared(rows: Rows, model: str, alias: str, if_revision: int | None) -> Route | None:

@@ -10,13 +10,14 @@ from registry import (  # noqa: F401  # their tables belong to `Base` as well
     pool_tables,
     route_tables,
     sql_answers,
+    sql_generations,
 )
 from registry.engine import WRITES, failures_named, open_engine, shown
 from registry.errors import RegistryUnavailable, SchemaMismatch
 from registry.settings import RegistrySettings
 from registry.tables import Base
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema that there was, oldest first."""
 HEAD = REVISIONS[-1]
 """The schema that this program knows."""

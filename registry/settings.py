@@ -41,15 +41,14 @@ class RegistrySettings(BaseSettings):
     cache_version_life_s: float = Field(
         default=900.0,
         gt=0,
-        description="How long a version is kept, less up to 15 % by chance. It does not change, so "
-        "15 minutes only bound what a lost invalidation of a deleted one costs.",
+        description="How long what is registered is kept, versions, models and lists of them, less "
+        "up to 15 % by chance. A change is seen at once all the same: see `cache_lease_s`.",
     )
     cache_alias_life_s: float = Field(
-        default=5.0,
+        default=60.0,
         gt=0,
         description="How long it is kept where an alias points. A move is seen at once all the "
-        "same; this bounds how long it is not where a process changes the database without "
-        "telling the cache, or could not reach it.",
+        "same; this only bounds how long SQL that somebody wrote by hand is not.",
     )
     cache_absent_life_s: float = Field(
         default=2.0,
@@ -57,11 +56,18 @@ class RegistrySettings(BaseSettings):
         description="How long it is kept that there is no such model, version or alias: enough to "
         "keep a caller's typing error from the database.",
     )
-    cache_entries: int = Field(
-        default=10_000,
+    cache_lease_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="How long a process believes what is kept before the database is asked, by one "
+        "row, whether it has changed. So long a change is not acknowledged while Redis cannot be "
+        "told of it, and so long processes without Redis do not see what another one changes.",
+    )
+    cache_bytes: int = Field(
+        default=64 * 2**20,
         ge=1,
-        description="Most answers that a process without Redis keeps: a version takes one to two "
-        "kilobytes.",
+        description="Most bytes of answers that a process without Redis keeps: a version takes one "
+        "to two kilobytes, a page of a list up to 200.",
     )
     cache_answer_timeout_s: float = Field(
         default=0.1,

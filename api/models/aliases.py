@@ -13,6 +13,7 @@ from api.dependencies import Needs
 from api.fields import AliasName, ModelName, Moment, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
+from api.kept_route import kept_list
 from api.models.schemas import AliasBody, AliasMove, AliasThen, ModelBody
 from api.operations import deletes, lists, reads
 from api.pages import Asked
@@ -37,8 +38,11 @@ class AliasesPage(Page[AliasBody]):
     """One page of aliases, by name."""
 
 
-@router.get(
-    "/{model}/aliases", response_model=AliasesPage, **lists("models:read", errors.UNKNOWN_MODEL)
+@kept_list(
+    router,
+    "/{model}/aliases",
+    response_model=AliasesPage,
+    **lists("models:read", errors.UNKNOWN_MODEL),
 )
 def list_aliases(needs: Needs, asked: Asked, model: ModelName) -> Response:
     """List a model's aliases by name."""

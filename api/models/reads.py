@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api import errors
-from api.answers import kept
+from api.answers import answered, kept
 from api.anywhere import ANYWHERE
 from api.bodies import INVALID
 from api.dependencies import dependencies_of
@@ -14,7 +14,6 @@ from api.models.schemas import AliasBody, ModelBody, VersionBody
 from api.models.versions import VERSION_ETAG
 from api.preconditions import IF_NONE_MATCH, NOT_MODIFIED, etag
 from api.problems import refusals
-from registry.reading import CatalogReader
 
 _READ = requires("models:read")
 
@@ -32,11 +31,13 @@ router = APIRouter(prefix="/v1/models", responses=ANYWHERE, route_class=KeptRout
 async def get_model(request: Request, model: ModelName) -> Response:
     """Return a model."""
 
-    def look(catalog: CatalogReader) -> tuple[str, ModelBody]:
-        found = catalog.model(model)
-        return etag(found.revision), ModelBody.model_validate(found)
+    needs = dependencies_of(request)
 
-    return await kept(dependencies_of(request).cached, request, model, look)
+    def look() -> Response:
+        found = needs.catalog.model(model)
+        return answered(ModelBody.model_validate(found), etag=etag(found.revision))
+
+    return await kept(needs.cached, request, model, look, shape=ModelBody)
 
 
 @router.get(
@@ -54,10 +55,13 @@ async def get_version(
 ) -> Response:
     """Return a version."""
 
-    def look(catalog: CatalogReader) -> tuple[str, VersionBody]:
-        return VERSION_ETAG, VersionBody.of(catalog.version(model, version))
+    needs = dependencies_of(request)
 
-    return await kept(dependencies_of(request).cached, request, model, look)
+    def look() -> Response:
+        found = needs.catalog.version(model, version)
+        return answered(VersionBody.of(found), etag=VERSION_ETAG)
+
+    return await kept(needs.cached, request, model, look, shape=VersionBody)
 
 
 @router.get(
@@ -75,8 +79,10 @@ async def get_alias(
 ) -> Response:
     """Return where an alias points."""
 
-    def look(catalog: CatalogReader) -> tuple[str, AliasBody]:
-        found = catalog.alias(model, alias)
-        return etag(found.revision), AliasBody.model_validate(found)
+    needs = dependencies_of(request)
 
-    return await kept(dependencies_of(request).cached, request, model, look)
+    def look() -> Response:
+        found = needs.catalog.alias(model, alias)
+        return answered(AliasBody.model_validate(found), etag=etag(found.revision))
+
+    return await kept(needs.cached, request, model, look, shape=AliasBody, by_alias=True)

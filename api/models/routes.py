@@ -16,6 +16,7 @@ from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.history import EventsPage, Wanted, events_page
 from api.idempotency import IdempotencyKey
+from api.kept_route import kept_list
 from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
 from api.merge_patch import merged
 from api.models.schemas import ModelBody, ModelChange, ModelDraft, ModelPatch
@@ -38,7 +39,7 @@ class ModelsPage(Page[ModelBody]):
     """One page of models, by name."""
 
 
-@router.get("", response_model=ModelsPage, **lists("models:read"))
+@kept_list(router, "", response_model=ModelsPage, **lists("models:read"))
 def list_models(
     needs: Needs,
     asked: Asked,

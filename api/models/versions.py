@@ -15,6 +15,7 @@ from api.fields import ModelName, TagQuery, VersionNumber, WhoQuery, Why, tag_of
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.idempotency import IdempotencyKey
+from api.kept_route import kept_list
 from api.models.examples import DRAFT
 from api.models.schemas import ApprovalBody, ApprovalsBody, Reason, VersionBody, VersionDraft
 from api.operations import creates, deletes, lists, reads
@@ -40,8 +41,11 @@ class VersionsPage(Page[VersionBody]):
     """One page of versions, newest first."""
 
 
-@router.get(
-    "/{model}/versions", response_model=VersionsPage, **lists("models:read", errors.UNKNOWN_MODEL)
+@kept_list(
+    router,
+    "/{model}/versions",
+    response_model=VersionsPage,
+    **lists("models:read", errors.UNKNOWN_MODEL),
 )
 def list_versions(
     needs: Needs,

@@ -7,22 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
-from api.answers import answered, read
+from api.answers import answered
 from api.anywhere import ANYWHERE
-from api.bodies import INVALID, StrictRoute
+from api.bodies import StrictRoute
 from api.dependencies import Needs
 from api.fields import PoolName, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.history import EventsPage, Wanted, events_page
 from api.idempotency import IdempotencyKey
+from api.kept_route import kept_list
 from api.merge_patch import MEDIA_TYPE as MERGE_PATCH
 from api.operations import creates, deletes, lists, patches
 from api.pages import Asked
 from api.pagination import Page
 from api.pools.schemas import PoolBody, PoolDraft, PoolPatch
-from api.preconditions import NOT_MODIFIED, IfMatch, IfNoneMatch, etag, require
-from api.problems import refusals
+from api.preconditions import IfMatch, etag, require
 from registry.creates import Rules
 from registry.pools import Pool
 
@@ -35,7 +35,7 @@ class PoolsPage(Page[PoolBody]):
     """One page of pools, by name."""
 
 
-@router.get("", response_model=PoolsPage, **lists("pools:read"))
+@kept_list(router, "", response_model=PoolsPage, **lists("pools:read"))
 def list_pools(
     needs: Needs,
     asked: Asked,
@@ -69,20 +69,6 @@ async def create_pool(
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)
-
-
-@router.get(
-    "/{pool}",
-    dependencies=[requires("pools:read")],
-    response_model=PoolBody,
-    responses=NOT_MODIFIED | refusals(errors.UNKNOWN_POOL, INVALID),
-)
-def get_pool(needs: Needs, pool: PoolName, if_none_match: IfNoneMatch = None) -> Response:
-    """Return a pool."""
-    found = needs.fleet.pool(pool)
-    return read(
-        PoolBody.model_validate(found), etag=etag(found.revision), if_none_match=if_none_match
-    )
 
 
 @router.patch("/{pool}", response_model=PoolBody, **patches("pools:write", errors.UNKNOWN_POOL))

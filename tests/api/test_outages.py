@@ -61,6 +61,7 @@ async def test_a_killed_redis_costs_no_answer(
         redis_url=SecretStr(redis.url),
         cache_rest_s=0.01,
         cache_answer_timeout_s=60,  # it is killed, not slow
+        cache_lease_s=0.05,
     )
     caplog.set_level(logging.INFO, logger="registry.cache_guard")
     # The other process moves nothing; it must not believe what it had kept either.
@@ -90,7 +91,7 @@ async def test_a_killed_postgres_is_told_until_it_is_back(
 ) -> None:
     """503 with Retry-After, whatever is asked; then all goes on from what was acknowledged."""
     server = postgres_factory()
-    settings = RegistrySettings(database_url=server.url(), cache_alias_life_s=0.001)
+    settings = RegistrySettings(database_url=server.url(), cache_lease_s=0.001)
     await asyncio.to_thread(upgrade, settings)
     async with _api(settings) as api:
         await churn(api, versions=2)

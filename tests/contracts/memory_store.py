@@ -1,5 +1,6 @@
 """Keep the registry's rows in memory: the twin of `registry.store.SqlStore`."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from registry.answers import Claim, Earlier, KeptAnswer
 from registry.domain import Alias, Approval, Model, ModelVersion
 from registry.events import Event
+from registry.generations import EVERYTHING, UNTOUCHED, Advanced, Audience, Generation, Nobody
 from registry.jobs import Job, JobEvent, JobFilter, places_above
 from registry.pages import EventFilter, ModelFilter, TagFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer, ServerState
@@ -38,6 +40,8 @@ class MemoryRows:
     all_jobs: dict[str, Job] = field(default_factory=dict)
     all_job_events: list[JobEvent] = field(default_factory=list)
     all_keys: dict[tuple[str, str], tuple[Claim, KeptAnswer | None]] = field(default_factory=dict)
+    generations: dict[str, Generation] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
 
     def copied(self) -> "MemoryRows":
         """Return rows that may be changed; what they hold never is."""
@@ -324,11 +328,29 @@ class MemoryRows:
         if earlier is not None and earlier.token == claim.token and answer is None:
             del self.all_keys[claim.scope, claim.key]
 
+    def generation(self, scope: str) -> Generation:
+        return self.generations.get(scope, UNTOUCHED)
+
+    def touch(self, *scopes: str) -> None:
+        self.touched.update(scopes)
+
+    def advance(self) -> Advanced:
+        if not self.touched:
+            return {}
+        advanced = {
+            scope: Generation(self.generation(scope).number + 1, secrets.token_hex(8))
+            for scope in (*sorted(self.touched), EVERYTHING)
+        }
+        self.touched.clear()
+        self.generations.update(advanced)
+        return advanced
+
 
 class MemoryStore:
     """One lock is every row's lock; a transaction works on a copy that replaces the rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, audience: Audience | None = None) -> None:
+        self._audience = audience or Nobody()
         self._rows = MemoryRows()
         self._lock = threading.Lock()
 
@@ -343,7 +365,12 @@ class MemoryStore:
         with self._lock:
             changed = self._rows.copied()
             yield changed
+            advanced = changed.advance()
+            if advanced:
+                self._audience.before(advanced)
             self._rows = changed
+        if advanced:
+            self._audience.after(advanced)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -5,89 +5,153 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from registry.cache import Cache
+from registry.cache import Cache, Held
 from registry.cache_guard import GuardedCache
 from registry.cache_local import LocalCache
 from registry.cache_redis import RedisCache
+from registry.generations import UNTOUCHED, Generation
+
+LEASE_S, FENCE_S = 30.0, 60.0
+FIRST, SECOND, THIRD = (Generation(number, f"{number:016x}") for number in (1, 2, 3))
 
 
 @pytest.fixture(params=["local", "redis", "guarded"])
 async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
-    found: Cache = LocalCache(max_entries=100)
+    found: Cache = LocalCache(max_bytes=10**6, lease_s=LEASE_S, fence_s=FENCE_S)
     if request.param != "local":
         url = request.getfixturevalue("redis_url")
-        found = RedisCache(url, timeout_s=10)
+        found = RedisCache(url, timeout_s=10, lease_s=LEASE_S, fence_s=FENCE_S)
     if request.param == "guarded":
         found = GuardedCache(found, rest_s=1, longest_rest_s=1)
     yield found
     await found.close()
 
 
-async def _kept(cache: Cache, scope: str, key: str, value: bytes, life_s: float = 60) -> bytes:
-    token = (await cache.read(scope, key)).token
-    await cache.keep(scope, key, value, token=token, life_s=life_s)
-    return token
+async def _believe(cache: Cache, scope: str, generation: Generation) -> None:
+    await cache.believe(scope, generation, since=await cache.now())
+
+
+async def _kept(cache: Cache, scope: str, key: str, value: bytes, life_s: float = 60) -> None:
+    await _believe(cache, scope, FIRST)
+    await cache.keep(scope, key, value, generation=FIRST, life_s=life_s)
 
 
 async def test_what_was_kept_is_found(cache: Cache) -> None:
-    """Any bytes, under the token that the scope has."""
+    """Any bytes, under the generation that the scope has."""
     for value in (b"", b"\0\xff", b"x" * 100_000):
-        token = await _kept(cache, "flights", "v1", value)
-        held = await cache.read("flights", "v1")
-        assert (held.token, held.value) == (token, value)
+        await _kept(cache, "flights", "v1", value)
+        assert await cache.read("flights", "v1") == Held(FIRST, value)
 
 
 async def test_scopes_and_keys_do_not_mix(cache: Cache) -> None:
     """Not even where one's name is the beginning of another's."""
     await _kept(cache, "a", "b", b"1")
     for scope, key in (("a", "c"), ("b", "b"), ("a:b", "b"), ("a", "b:b"), ("", "ab"), ("a}", "b")):
-        assert (await cache.read(scope, key)).value is None
+        await _believe(cache, scope, FIRST)
+        assert await cache.read(scope, key) == Held(FIRST, None)
     assert (await cache.read("a", "b")).value == b"1"
 
 
-async def test_an_invalidated_scope_has_nothing(cache: Cache) -> None:
+async def test_a_fenced_scope_has_nothing(cache: Cache) -> None:
     """All of its keys are misses; other scopes stay; several go at once."""
     for scope in ("a", "b", "c"):
         await _kept(cache, scope, "1", b"1")
-        await _kept(cache, scope, "2", b"2")
-    await cache.invalidate("a", "b")
-    found = [(await cache.read(scope, key)).value for scope in "abc" for key in "12"]
-    assert found == [None, None, None, None, b"1", b"2"]
+        await cache.keep(scope, "2", b"2", generation=FIRST, life_s=60)
+    await cache.fence({"a": SECOND, "b": SECOND})
+    found = [await cache.read(scope, key) for scope in "abc" for key in "12"]
+    assert found == [Held(None, None)] * 4 + [Held(FIRST, b"1"), Held(FIRST, b"2")]
+
+
+async def test_what_is_behind_a_fence_is_not_believed(cache: Cache) -> None:
+    """Only the generation that the fence was put up for, or a later one, ends it."""
+    await cache.fence({"a": SECOND})
+    for generation in (UNTOUCHED, FIRST):
+        await _believe(cache, "a", generation)
+        assert await cache.read("a", "1") == Held(None, None)
+    await _believe(cache, "a", SECOND)
+    assert await cache.read("a", "1") == Held(SECOND, None)
+    await cache.fence({"a": THIRD})
+    await cache.fence({"a": SECOND})  # whoever was slower
+    await _believe(cache, "a", SECOND)
+    assert await cache.read("a", "1") == Held(None, None)
+
+
+async def test_a_fence_ends_the_belief_in_its_own_generation(cache: Cache) -> None:
+    """Put up again after the commit it costs one question to the database, no more."""
+    await _kept(cache, "a", "1", b"1")
+    await cache.fence({"a": FIRST})
+    assert await cache.read("a", "1") == Held(None, None)
+    await _believe(cache, "a", FIRST)
+    assert await cache.read("a", "1") == Held(FIRST, b"1")
+
+
+async def test_an_older_generation_does_not_come_back(cache: Cache) -> None:
+    """Whoever read it before a change, and says so after another has said the new one."""
+    await _believe(cache, "a", SECOND)
+    await _believe(cache, "a", FIRST)
+    assert await cache.read("a", "1") == Held(SECOND, None)
+
+
+async def test_a_belief_that_comes_late_is_none(cache: Cache) -> None:
+    """It is over a lease after the database was asked, however late it is said."""
+    long_ago = await cache.now() - LEASE_S
+    await cache.believe("a", FIRST, since=long_ago)
+    assert await cache.read("a", "1") == Held(None, None)
+    await cache.believe("a", FIRST, since=long_ago + 0.05)
+    while (await cache.read("a", "1")).generation is not None:
+        await asyncio.sleep(0.01)
+    assert await cache.now() >= long_ago + LEASE_S
+
+
+async def test_nothing_is_known_before_somebody_says_it(cache: Cache) -> None:
+    """Nor of a scope that was never written, until the database was asked."""
+    assert await cache.read("a", "1") == Held(None, None)
+    await _believe(cache, "a", UNTOUCHED)
+    assert await cache.read("a", "1") == Held(UNTOUCHED, None)
 
 
 async def test_a_late_value_is_never_seen(cache: Cache) -> None:
-    """What was read before an invalidation and is kept after it does not count.
+    """What was read before a change and is kept after it does not count.
 
-    Neither at once, nor after a newer value was kept and lost, nor after the next invalidation.
+    Neither at once, nor after a newer value was kept and lost, nor after the next change.
     """
-    early = (await cache.read("flights", "champion")).token
-    await cache.invalidate("flights")
-    await cache.keep("flights", "champion", b"old", token=early, life_s=60)
-    assert (await cache.read("flights", "champion")).value is None
-    await _kept(cache, "flights", "champion", b"new")
-    await cache.keep("flights", "champion", b"old", token=early, life_s=60)
-    assert (await cache.read("flights", "champion")).value is None
-    await cache.invalidate("flights")
-    assert (await cache.read("flights", "champion")).value is None
+    await _believe(cache, "a", FIRST)
+    await cache.fence({"a": SECOND})
+    await _believe(cache, "a", SECOND)
+    await cache.keep("a", "1", b"old", generation=FIRST, life_s=60)
+    assert await cache.read("a", "1") == Held(SECOND, None)
+    await cache.keep("a", "1", b"new", generation=SECOND, life_s=60)
+    await cache.keep("a", "1", b"old", generation=FIRST, life_s=60)
+    assert await cache.read("a", "1") == Held(SECOND, None)
+    await _believe(cache, "a", THIRD)
+    assert await cache.read("a", "1") == Held(THIRD, None)
 
 
-async def test_tokens_are_not_used_twice(cache: Cache) -> None:
-    """Each invalidation is followed by another token."""
-    tokens = set()
-    for _ in range(50):
-        tokens.add((await cache.read("flights", "champion")).token)
-        await cache.invalidate("flights")
-    assert len(tokens) == 50
+async def test_generations_of_other_databases_are_others(cache: Cache) -> None:
+    """One that counts alike, or was restored from a copy, has other marks."""
+    await _kept(cache, "a", "1", b"1")
+    other = Generation(FIRST.number, "f" * 16)
+    await _believe(cache, "a", other)
+    assert await cache.read("a", "1") == Held(other, None)
 
 
 async def test_a_value_has_an_end(cache: Cache) -> None:
-    """After its life it is a miss, while the token stays."""
-    token = await _kept(cache, "flights", "v1", b"1", life_s=0.02)
-    await _kept(cache, "flights", "v2", b"2")
+    """After its life it is a miss, while the generation stays."""
+    await _kept(cache, "flights", "v1", b"1", life_s=0.02)
+    await cache.keep("flights", "v2", b"2", generation=FIRST, life_s=60)
     while (await cache.read("flights", "v1")).value is not None:
         await asyncio.sleep(0.01)
-    held = await cache.read("flights", "v2")
-    assert (held.token, held.value) == (token, b"2")
+    assert await cache.read("flights", "v2") == Held(FIRST, b"2")
+
+
+async def test_a_value_outlives_the_lease(cache: Cache) -> None:
+    """Once the database was asked and has not moved on, what was kept counts again."""
+    await cache.believe("a", FIRST, since=await cache.now() - LEASE_S + 0.05)
+    await cache.keep("a", "1", b"1", generation=FIRST, life_s=60)
+    while (await cache.read("a", "1")).generation is not None:
+        await asyncio.sleep(0.01)
+    await _believe(cache, "a", FIRST)
+    assert await cache.read("a", "1") == Held(FIRST, b"1")
 
 
 async def test_many_at_once(cache: Cache) -> None:
@@ -95,7 +159,8 @@ async def test_many_at_once(cache: Cache) -> None:
 
     async def work(number: int) -> None:
         held = await cache.read("flights", "v1")
-        await cache.keep("flights", "v1", b"%d" % number, token=held.token, life_s=60)
+        assert held.generation == FIRST
+        await cache.keep("flights", "v1", b"%d" % number, generation=FIRST, life_s=60)
 
     await _kept(cache, "flights", "v1", b"0")
     await asyncio.gather(*(work(number) for number in range(300)))

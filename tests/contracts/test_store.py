@@ -11,6 +11,7 @@ import pytest
 
 from registry.domain import Alias, Approval, Model, ModelVersion, Signature, TensorSpec
 from registry.events import Event, EventKind
+from registry.generations import EVERYTHING, UNTOUCHED
 from registry.pages import EventFilter, ModelFilter, TagFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer, ServerState
 from registry.port import Rows, Store
@@ -18,6 +19,7 @@ from registry.routes import Route, Share
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.uses import Use, UseKind
+from tests.contracts.audience import Heard
 from tests.contracts.memory_store import MemoryStore
 
 NOON = datetime(2026, 5, 3, 12, 0, 0, 123456, tzinfo=UTC)
@@ -49,17 +51,22 @@ ALL_MODELS, ALL_VERSIONS = ModelFilter(), VersionFilter()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path, heard: Heard) -> Iterator[Store]:
     url = f"sqlite:///{tmp_path}/registry.db"
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
     found: Store = (
-        MemoryStore()
+        MemoryStore(heard)
         if request.param == "memory"
-        else open_store(RegistrySettings(database_url=url))
+        else open_store(RegistrySettings(database_url=url), heard)
     )
     yield found
     found.close()
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
 
 
 def _fill(store: Store) -> None:
@@ -483,3 +490,37 @@ def test_a_route_is_kept_replaced_and_taken_away(store: Store) -> None:
         rows.delete_route("flights", "champion")
     with store.reading() as rows:
         assert rows.route("flights", "champion") is None
+
+
+def test_what_is_touched_has_a_new_generation(store: Store, heard: Heard) -> None:
+    """Counted by transactions, each with another mark; told before the commit and after it."""
+    marks = set()
+    # A database that was made by migrations has counted those as one.
+    with store.reading() as rows:
+        before = rows.generation(EVERYTHING).number
+    for number in range(1, 4):
+        with store.writing() as rows:
+            rows.touch("planes", "flights")
+            rows.touch("flights")
+        with store.reading() as rows:
+            found = {scope: rows.generation(scope) for scope in heard.told[-1]}
+            assert rows.generation("trains") == UNTOUCHED
+        assert list(found) == ["flights", "planes", EVERYTHING]
+        assert heard.coming == found
+        numbers = [generation.number for generation in found.values()]
+        assert numbers == [number, number, before + number]
+        marks |= {generation.mark for generation in found.values()}
+    assert len(marks) == 9
+
+
+def test_a_transaction_that_touches_nothing_tells_nobody(store: Store, heard: Heard) -> None:
+    """Nor does one that ends with an error: everything is as it was."""
+    with store.reading() as rows:
+        before = [rows.generation(scope) for scope in ("flights", EVERYTHING)]
+    _fill(store)
+    with pytest.raises(ZeroDivisionError), store.writing() as rows:
+        rows.touch("flights")
+        raise ZeroDivisionError
+    with store.reading() as rows:
+        assert [rows.generation(scope) for scope in ("flights", EVERYTHING)] == before
+    assert heard.told == []

@@ -1,7 +1,6 @@
-"""Check that a cache that fails is left alone, and told later what it has to forget."""
+"""Check that a cache that fails is left alone for a while."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,13 +8,16 @@ import pytest
 from registry.cache import CacheUnavailable, Held
 from registry.cache_guard import GuardedCache
 from registry.cache_local import LocalCache
+from registry.generations import Advanced, Generation
+
+PRESENT = Generation(1, "0" * 16)
 
 
 class Faulty(LocalCache):
     """A cache that can be away, for which a real one would have to be killed in microseconds."""
 
     def __init__(self) -> None:
-        super().__init__(max_entries=100)
+        super().__init__(max_bytes=10**6, lease_s=60, fence_s=60)
         self.away = False
         self.asked = 0
         self.hold: asyncio.Event | None = None
@@ -31,15 +33,9 @@ class Faulty(LocalCache):
         await self._ask()
         return await super().read(scope, key)
 
-    async def keep(
-        self, scope: str, key: str, value: bytes, *, token: bytes, life_s: float
-    ) -> None:
+    async def fence(self, advanced: Advanced) -> None:
         await self._ask()
-        await super().keep(scope, key, value, token=token, life_s=life_s)
-
-    async def invalidate(self, *scopes: str) -> None:
-        await self._ask()
-        await super().invalidate(*scopes)
+        await super().fence(advanced)
 
 
 class Clock:
@@ -130,51 +126,10 @@ async def test_one_probe_at_a_time(guarded: GuardedCache, faulty: Faulty, clock:
     assert faulty.asked == 2
 
 
-async def test_an_invalidation_that_was_lost_is_owed(
-    guarded: GuardedCache, faulty: Faulty, clock: Clock
-) -> None:
-    """Until it is delivered, what the cache says of the scope is not believed here."""
-    token = (await guarded.read("m", "k")).token
-    await guarded.keep("m", "k", b"old", token=token, life_s=60)
+async def test_a_fence_that_is_not_put_up_is_told(guarded: GuardedCache, faulty: Faulty) -> None:
+    """Whoever changes something has to know, also while the cache is left alone."""
     faulty.away = True
-    await guarded.invalidate("m")
-    faulty.away = False
-    assert (await LocalCache.read(faulty, "m", "k")).value == b"old"
-    await _refused(guarded)
-    clock.now = 1.0
-    await _refused(guarded)
-    while (await LocalCache.read(faulty, "m", "k")).value is not None:
-        await asyncio.sleep(0.005)
-    while faulty.asked < 5:
-        with contextlib.suppress(CacheUnavailable):
-            assert (await guarded.read("m", "k")).value is None
-        await asyncio.sleep(0.005)
-
-
-async def test_a_delivery_covers_what_was_committed_before_it(
-    guarded: GuardedCache, faulty: Faulty, clock: Clock
-) -> None:
-    """A second commit while the cache is told of the first is owed on its own."""
-    faulty.away = True
-    await guarded.invalidate("m")
-    faulty.away, clock.now, faulty.hold = False, 1.0, asyncio.Event()
-    while faulty.asked < 2:  # the delivery of the first is under way
-        await asyncio.sleep(0.005)
-    await guarded.invalidate("m")
-    token = (await LocalCache.read(faulty, "m", "k")).token
-    await LocalCache.keep(faulty, "m", "k", b"between", token=token, life_s=60)
-    faulty.hold.set()
-    while faulty.asked < 3:
+    for _ in range(2):
         with pytest.raises(CacheUnavailable):
-            await guarded.read("m", "k")
-        await asyncio.sleep(0.005)
-    assert (await LocalCache.read(faulty, "m", "k")).value is None
-
-
-async def test_closing_ends_deliveries(faulty: Faulty) -> None:
-    """A process that stops does not wait for a cache that is away."""
-    cache = GuardedCache(faulty, rest_s=100, longest_rest_s=100)
-    faulty.away = True
-    await cache.invalidate("m")
-    await cache.close()
+            await guarded.fence({"m": PRESENT})
     assert faulty.asked == 1

@@ -11,20 +11,20 @@ import pytest
 from pydantic import SecretStr
 
 from cli.stack.redis import LocalRedis
-from registry.cache import EVERYTHING
 from registry.cache_aside import CacheAside
 from registry.cache_local import LocalCache
 from registry.cached import CachedCatalog, Lives
 from registry.catalog import Catalog
 from registry.domain import ModelRef, ModelVersion
-from registry.errors import UnknownAlias, UnknownModel, UnknownVersion
+from registry.errors import UnknownAlias, UnknownModel, UnknownPool, UnknownVersion
+from registry.generations import EVERYTHING
 from registry.opening import Registry, open_registry
-from registry.reading import CatalogReader
 from registry.settings import RegistrySettings
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.test_store import FIRST
 
-LIVES = Lives(version_s=900, alias_s=5, absent_s=2)
+LIVES = Lives(version_s=900, alias_s=60, absent_s=2)
+LEASE_S = 10_000.0
 CHAMPION = ModelRef.parse("flights@champion")
 
 
@@ -74,12 +74,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def local(clock: Clock) -> LocalCache:
-    return LocalCache(max_entries=100, clock=clock)
+    return LocalCache(max_bytes=10**6, lease_s=LEASE_S, fence_s=LEASE_S, clock=clock)
 
 
 @pytest.fixture
 def cached(catalog: CountingCatalog, local: LocalCache) -> CachedCatalog:
-    return CachedCatalog(catalog, CacheAside(local), LIVES, chance=lambda: 0.0)
+    cache = CacheAside(local, catalog.generation)
+    return CachedCatalog(catalog, cache, LIVES, chance=lambda: 0.0)
 
 
 @asynccontextmanager
@@ -90,6 +91,7 @@ async def opened(folder: Path, redis: LocalRedis | None = None) -> AsyncIterator
         cache_answer_timeout_s=5,
         cache_rest_s=0.01,
         cache_longest_rest_s=0.02,
+        cache_lease_s=0.05,
     )
     async with open_registry(settings) as registry:
         yield registry
@@ -108,7 +110,7 @@ async def test_one_question_is_enough(
 
 
 @pytest.mark.parametrize(
-    ("text", "life_s"), [("flights@1", 900), ("flights@champion", 5), ("flights@live", 2)]
+    ("text", "life_s"), [("flights@1", 900), ("flights@champion", 60), ("flights@live", 2)]
 )
 async def test_answers_have_lives(
     catalog: CountingCatalog, cached: CachedCatalog, clock: Clock, text: str, life_s: float
@@ -136,7 +138,8 @@ async def test_lives_differ_by_chance(
     catalog: CountingCatalog, local: LocalCache, clock: Clock
 ) -> None:
     """At most 15 % are taken off, so that not everything is asked anew at once."""
-    cached = CachedCatalog(catalog, CacheAside(local), LIVES, chance=lambda: 1.0)
+    cache = CacheAside(local, catalog.generation)
+    cached = CachedCatalog(catalog, cache, LIVES, chance=lambda: 1.0)
     _register(catalog, 1)
     for now, asked in ((0.0, 1), (764.9, 1), (765.1, 2)):
         clock.now = now
@@ -192,10 +195,9 @@ async def test_a_poisoned_version_is_a_miss(
     await cached.resolve(ref)
     held = await local.read("flights", "version flights@1")
     assert held.value is not None
-    said = json.loads(held.value)
-    said["version"] |= change
-    poison = json.dumps(said).encode()
-    await local.keep("flights", "version flights@1", poison, token=held.token, life_s=60)
+    assert held.generation is not None
+    poison = b"+" + json.dumps(json.loads(held.value[1:]) | change).encode()
+    await local.keep("flights", "version flights@1", poison, generation=held.generation, life_s=60)
     assert await cached.resolve(ref) == version
     assert await cached.resolve(ref) == version
     assert catalog.asked == 2
@@ -210,12 +212,16 @@ async def test_a_poisoned_version_is_a_miss(
         b"{}",
         b"null",
         b"[" * 100_000,
-        b'{"version":{}}',
-        b'{"version":[]}',
-        b'{"absent":"SystemExit","known":[]}',
-        b'{"absent":"UnknownAlias"}',
-        b'{"absent":"UnknownAlias","known":[null]}',
-        b'{"absent":["UnknownAlias"],"known":[]}',
+        b"+" + b"[" * 100_000,
+        b"+{}",
+        b"+[]",
+        b"-",
+        b'-{"absent":"SystemExit","arguments":[]}',
+        b'-{"absent":"UnknownAlias"}',
+        b'-{"absent":"UnknownAlias","arguments":["flights","live"]}',
+        b'-{"absent":"UnknownAlias","arguments":["flights","live",[null]]}',
+        b'-{"absent":"UnknownVersion","arguments":["flights","1",[]]}',
+        b'-{"absent":["UnknownAlias"],"arguments":["flights","live",[]]}',
     ],
 )
 async def test_nonsense_is_a_miss(
@@ -223,8 +229,9 @@ async def test_nonsense_is_a_miss(
 ) -> None:
     """Whatever bytes lie there, the answer is the catalog's."""
     version = _register(catalog, 1)
-    token = (await local.read("flights", "version flights@1")).token
-    await local.keep("flights", "version flights@1", poison, token=token, life_s=60)
+    present = catalog.generation("flights")
+    await local.believe("flights", present, since=await local.now())
+    await local.keep("flights", "version flights@1", poison, generation=present, life_s=60)
     assert await cached.resolve(ModelRef.parse("flights@1")) == version
 
 
@@ -239,6 +246,12 @@ async def test_five_hundred_misses_are_two_questions(
     assert catalog.asked <= 2
 
 
+async def _number(cached: CachedCatalog, load: Callable[[], int]) -> int:
+    return await cached.kept(
+        "flights", "champion", load, encode=lambda found: b"%d" % found, decode=int
+    )
+
+
 async def test_an_answer_that_comes_late_is_not_kept(tmp_path: Path) -> None:
     """Read before a change, kept after it, with other answers kept in between: never seen."""
     async with opened(tmp_path) as registry:
@@ -247,40 +260,55 @@ async def test_an_answer_that_comes_late_is_not_kept(tmp_path: Path) -> None:
             await asyncio.to_thread(_register, catalog, number)
         await asyncio.to_thread(catalog.set_alias, "flights", "champion", 1)
 
-        def slowly(reader: CatalogReader) -> bytes:
-            found = reader.resolve(CHAMPION)
+        def slowly() -> int:
+            found = catalog.resolve(CHAMPION)
             read.set()
             assert go_on.wait(30)
-            return b"%d" % found.version
+            return found.version
 
-        late = asyncio.create_task(registry.cached.kept("flights", "champion", slowly))
+        late = asyncio.create_task(_number(registry.cached, slowly))
         await asyncio.to_thread(read.wait, 30)
         await asyncio.to_thread(catalog.set_alias, "flights", "champion", 2)
         assert (await registry.cached.resolve(CHAMPION)).version == 2
         go_on.set()
-        assert await late == b"1"
-        found = await registry.cached.kept(
-            "flights", "champion", lambda reader: b"%d" % reader.resolve(CHAMPION).version
-        )
-        assert found == b"2"
+        assert await late == 1
+        found = await _number(registry.cached, lambda: catalog.resolve(CHAMPION).version)
+        assert found == 2
 
 
-async def test_what_is_made_of_the_catalog_is_kept(
-    catalog: CountingCatalog, cached: CachedCatalog, local: LocalCache
-) -> None:
-    """Bytes of any kind, until something in their scope changes."""
+async def test_anything_may_be_kept(catalog: CountingCatalog, cached: CachedCatalog) -> None:
+    """Until something in its scope changes; what cannot be read again is loaded again."""
     made = 0
 
-    def make(reader: CatalogReader) -> bytes:
+    def load() -> int:
         nonlocal made
         made += 1
-        return b"%d" % len(reader.models().items)
+        return made
 
-    assert [await cached.kept(EVERYTHING, "/v1/models", make) for _ in range(3)] == [b"0"] * 3
-    _register(catalog, 1)
-    await local.invalidate("flights", EVERYTHING)
-    assert await cached.kept(EVERYTHING, "/v1/models", make) == b"1"
-    assert made == 2
+    assert [await _number(cached, load) for _ in range(3)] == [1, 1, 1]
+    found = [
+        await cached.kept(EVERYTHING, "x", load, encode=lambda _: b"no number", decode=int)
+        for _ in range(2)
+    ]
+    assert found == [2, 3]
+
+
+async def test_what_is_not_there_is_kept_shortly(
+    catalog: CountingCatalog, cached: CachedCatalog, clock: Clock
+) -> None:
+    """Whatever is asked for: the same error again, without asking, for two seconds."""
+    made = 0
+
+    def load() -> int:
+        nonlocal made
+        made += 1
+        raise UnknownPool("night", ["default"])
+
+    for now, times in ((0.0, 1), (1.99, 1), (2.0, 2)):
+        clock.now = now
+        with pytest.raises(UnknownPool, match=r"^unknown pool 'night'; known: default; "):
+            await _number(cached, load)
+        assert made == times
 
 
 async def test_a_change_is_seen_at_once(tmp_path: Path) -> None:
@@ -343,35 +371,6 @@ async def test_a_killed_redis_makes_it_slower_never_wrong(
             await asyncio.to_thread(registry.catalog.set_alias, "flights", "champion", number)
             for _ in range(3):
                 assert await registry.cached.resolve(CHAMPION) == version
-
-
-async def test_a_redis_that_was_away_does_not_bring_back_the_past(
-    tmp_path: Path, redis_factory: Callable[[], LocalRedis]
-) -> None:
-    """A change while Redis hangs is told to it later, before its word counts again."""
-    redis = redis_factory()
-    settings = RegistrySettings(
-        database_url=f"sqlite:///{tmp_path}/registry.db",
-        redis_url=SecretStr(redis.url),
-        cache_answer_timeout_s=0.1,
-        cache_rest_s=0.01,
-        cache_longest_rest_s=0.02,
-        cache_alias_life_s=600,
-    )
-    async with open_registry(settings) as registry:
-        catalog, cached = registry.catalog, registry.cached
-        for number in (1, 2):
-            await asyncio.to_thread(_register, catalog, number)
-        await asyncio.to_thread(catalog.set_alias, "flights", "champion", 1)
-        assert (await cached.resolve(CHAMPION)).version == 1
-        redis.pause()
-        await asyncio.to_thread(catalog.set_alias, "flights", "champion", 2)
-        assert (await cached.resolve(CHAMPION)).version == 2
-        redis.resume()
-        async with open_registry(settings) as other:
-            while (await other.cached.resolve(CHAMPION)).version != 2:
-                await asyncio.sleep(0.01)
-        assert (await cached.resolve(CHAMPION)).version == 2
 
 
 async def test_a_redis_that_is_away_is_no_reason_not_to_start(tmp_path: Path) -> None:

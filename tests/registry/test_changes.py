@@ -19,10 +19,12 @@ from registry.conflicts import (
 from registry.domain import Alias, Approval, InvalidName, Model, ModelRef, ModelVersion
 from registry.errors import UnknownAlias, UnknownModel, UnknownVersion
 from registry.events import Event, EventKind
+from registry.generations import EVERYTHING
 from registry.pages import EventFilter, ModelFilter, TagFilter, VersionFilter
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from registry.uses import Referent, Use, UseKind
+from tests.contracts.audience import Heard
 from tests.registry.conftest import START, Clock
 
 Register = Callable[..., ModelVersion]
@@ -420,13 +422,13 @@ def test_an_alias_knows_its_move(catalog: Catalog, register: Register) -> None:
     assert (event.revision, event.at) == (moved.revision, moved.moved_at)
 
 
-def test_changed_is_called_before_a_change_is_acknowledged(
+def test_whoever_keeps_copies_hears_of_every_change(
     settings: RegistrySettings, signature: Any
 ) -> None:
-    """For every change, with its model; not for what was refused."""
-    store = open_store(settings)
-    told: list[str] = []
-    catalog = Catalog(store, now=Clock(), changed=told.append)
+    """With its model; not of what was refused, nor of what changed nothing."""
+    heard = Heard()
+    store = open_store(settings, heard)
+    catalog = Catalog(store, now=Clock())
     catalog.create_model("flights")
     with pytest.raises(AlreadyExists):
         catalog.create_model("flights")
@@ -437,9 +439,10 @@ def test_changed_is_called_before_a_change_is_acknowledged(
         served_name="flights",
         served_version="1",
     )
-    catalog.set_alias("flights", "champion", 1)
+    for _ in range(2):
+        catalog.set_alias("flights", "champion", 1)
     catalog.delete_alias("flights", "champion")
     catalog.delete_version("flights", 1)
     catalog.delete_model("flights")
-    assert told == ["flights"] * 6
+    assert heard.told == [["flights", EVERYTHING]] * 6
     store.close()

@@ -14,7 +14,9 @@ from registry.domain import Model
 from registry.errors import RegistryUnavailable
 from registry.events import EventKind
 from registry.fleet import Fleet
+from registry.generations import EVERYTHING
 from registry.pages import EventFilter
+from tests.contracts.audience import Heard
 from tests.contracts.memory_store import MemoryRows, MemoryStore
 from tests.contracts.test_answers import AGAIN, ANSWERED, CLAIM, RUNNING
 
@@ -36,17 +38,19 @@ class ForgetfulStore(MemoryStore):
 class Work:
     """Makes the model flights, and notes who is told of it."""
 
-    store: ForgetfulStore = field(default_factory=ForgetfulStore)
-    told: list[str] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
+    store: ForgetfulStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = ForgetfulStore(self.heard)
 
     def create(self, claim: Claim) -> Model | Earlier:
-        creates = Creates(self.store, changed=self.told.append)
-        return creates.once(claim, self._make, answer=_answer)
+        return Creates(self.store).once(claim, self._make, answer=_answer)
 
     def _make(self, rules: Rules) -> Model:
         model = rules.catalog.create_model("flights", by="ada")
         rules.fleet.create_pool("gpu", by="ada")
-        assert self.told == []
+        assert self.heard.told == []
         return rules.catalog.change_model(model.name, description="delays", by="ada")
 
     def kinds(self) -> list[str]:
@@ -59,6 +63,7 @@ def _answer(model: Model) -> KeptAnswer:
 
 
 KEPT = replace(ANSWERED, answer=KeptAnswer(201, {}, b"flights"))
+TOLD = [["flights", "pool:gpu", EVERYTHING]]
 MADE = [EventKind.MODEL_CREATED, EventKind.MODEL_CHANGED]
 
 
@@ -66,19 +71,21 @@ def test_what_was_made_is_made_once() -> None:
     """The repetition gets the answer; each scope is told of once, after the commit."""
     work = Work()
     assert work.create(CLAIM) == Catalog(work.store).model("flights")
-    assert work.told == ["flights", "pool:gpu"]
+    assert work.heard.told == TOLD
     assert work.create(AGAIN) == KEPT
-    assert (work.kinds(), work.told) == (MADE, ["flights", "pool:gpu"])
+    assert (work.kinds(), work.heard.told) == (MADE, TOLD)
 
 
 def test_an_error_leaves_nothing() -> None:
     """Neither what was made before it nor the key; nobody is told."""
     work = Work()
     Fleet(work.store).create_pool("gpu")
+    work.heard.told.clear()
     with pytest.raises(AlreadyExists, match="pool gpu"):
         work.create(CLAIM)
-    assert (Catalog(work.store).models().items, work.told) == ((), [])
+    assert (Catalog(work.store).models().items, work.heard.told) == ((), [])
     Fleet(work.store).delete_pool("gpu")
+    work.heard.told.clear()
     assert isinstance(work.create(AGAIN), Model)
 
 
@@ -88,7 +95,7 @@ def test_a_lost_acknowledgement_loses_no_answer() -> None:
     work.store.loses = True
     with pytest.raises(RegistryUnavailable):
         work.create(CLAIM)
-    assert work.told == ["flights", "pool:gpu"]
+    assert work.heard.told == TOLD
     with pytest.raises(RegistryUnavailable):
         Creates(work.store).release(CLAIM)
     work.store.loses = False

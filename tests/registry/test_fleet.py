@@ -17,11 +17,13 @@ from registry.errors import (
 )
 from registry.events import EventKind
 from registry.fleet import Fleet
+from registry.generations import EVERYTHING
 from registry.pages import EventFilter
 from registry.pools import Placement, Pool, PoolServer, ServerState
 from registry.settings import RegistrySettings
 from registry.store import SqlStore, open_store
 from registry.uses import Referent
+from tests.contracts.audience import Heard
 from tests.contracts.test_store import FIRST
 from tests.registry.conftest import START, Clock
 
@@ -237,19 +239,22 @@ def test_what_is_not_there_is_named(fleet: Fleet, catalog: Catalog) -> None:
         fleet.placements(model="planes")
 
 
-def test_changed_is_called_before_a_change_is_acknowledged(
-    store: SqlStore, catalog: Catalog
+def test_whoever_keeps_copies_hears_of_every_change(
+    settings: RegistrySettings, store: SqlStore, catalog: Catalog
 ) -> None:
-    """With the pool, and with the model whose history has changed; not for what was refused."""
-    told: list[str] = []
-    fleet = Fleet(store, changed=told.append)
+    """With the pool, and with the model that is placed; not of what was refused."""
+    heard = Heard()
+    listened = open_store(settings, heard)
+    fleet = Fleet(listened)
     fleet.create_pool("gpu")
     with pytest.raises(AlreadyExists):
         fleet.create_pool("gpu")
     fleet.add_server("gpu", URL)
     fleet.place("gpu", "flights", 1)
     fleet.withdraw("gpu", "flights", 1)
-    assert told == ["pool:gpu"] * 2 + ["pool:gpu", "flights"] * 2
+    pool, both = ["pool:gpu", EVERYTHING], ["flights", "pool:gpu", EVERYTHING]
+    assert heard.told == [pool, pool, both, both]
+    listened.close()
 
 
 def test_a_version_of_any_size_can_be_withdrawn(fleet: Fleet, catalog: Catalog) -> None:

@@ -20,7 +20,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from registry.cache import EVERYTHING
 from registry.cache_aside import CacheAside
 from registry.cache_local import LocalCache
 from registry.cached import CachedCatalog, Lives
@@ -41,6 +40,7 @@ from registry.errors import (
     UnknownVersion,
 )
 from registry.events import replay
+from registry.generations import Advanced, Audience
 from registry.pages import EventFilter
 from registry.port import Store
 from registry.settings import RegistrySettings
@@ -106,23 +106,26 @@ class SlowCatalog(Catalog):
 class CatalogWork(RuleBasedStateMachine):
     """People who register, approve, move and delete in any order, while others ask."""
 
-    open_store: Callable[[], Store] = MemoryStore
+    open_store: Callable[[Audience], Store] = MemoryStore
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.cache = LocalCache(max_entries=20)
-        self.store = type(self).open_store()
-        self.catalog = SlowCatalog(self.store, now=Clock(), changed=self.changed)
-        self.cached = CachedCatalog(self.catalog, CacheAside(self.cache), Lives(900, 900, 900))
+        self.cache = LocalCache(max_bytes=10_000, lease_s=900, fence_s=900)
+        self.store = type(self).open_store(self)
+        self.catalog = SlowCatalog(self.store, now=Clock())
+        cache = CacheAside(self.cache, self.catalog.generation)
+        self.cached = CachedCatalog(self.catalog, cache, Lives(900, 900, 900))
         self.models = {name: Believed() for name in NAMES}
         self.answers: list[dict[ModelRef, int | None]] = [{}]
         self.release: threading.Event | None = None
         self.waiting: list[Waiting] = []
 
-    def changed(self, model: str) -> None:
-        """Invalidate as the API does, before a change is acknowledged."""
-        self.runner.run(self.cache.invalidate(model, EVERYTHING))
+    def before(self, advanced: Advanced) -> None:
+        """Fence the cache as the API does, before a commit."""
+        self.runner.run(self.cache.fence(advanced))
+
+    after = before
 
     def acknowledged(self) -> None:
         """Note what every question means since."""
@@ -273,7 +276,10 @@ class CatalogWork(RuleBasedStateMachine):
     @rule(ref=refs)
     def ask_slowly(self, ref: ModelRef) -> None:
         """A question whose answer was read from the database, and comes late."""
-        self.runner.run(self.cache.invalidate(ref.name))  # a cache may forget at any time
+        present = self.catalog.generation(ref.name)
+        # What was kept may be damaged at any time.
+        damage = self.cache.keep(ref.name, f"version {ref}", b"", generation=present, life_s=900)
+        self.runner.run(damage)
         read, self.release = self.catalog.hold()
         self.waiting.append(Waiting(ref, self.started(ref), len(self.answers) - 1))
 
@@ -375,11 +381,11 @@ def test_the_registry_agrees_with_itself_on_sqlite(chaos: Chaos) -> None:
     with TemporaryDirectory() as folder:
         opened = 0
 
-        def fresh() -> Store:
+        def fresh(audience: Audience) -> Store:
             nonlocal opened
             opened += 1
             url = f"sqlite:///{Path(folder) / f'{opened}.db'}"
-            return open_store(RegistrySettings(database_url=url))
+            return open_store(RegistrySettings(database_url=url), audience)
 
         class SqliteWork(CatalogWork):
             open_store = staticmethod(fresh)
