@@ -21,7 +21,7 @@ from tests.api.conftest import settings_for
 from tests.deployments.processes import kill_run
 from tests.deployments.test_slices import manifest
 from tests.deployments.workers import settings_here, worker
-from tests.flows.workplace import PLATFORM_MARKS, Workplace
+from tests.flows.workplace import PLATFORM_MARKS, Workplace, held
 
 # Three runs, each in a process of its own that imports Prefect.
 pytestmark = [*PLATFORM_MARKS, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -89,16 +89,18 @@ async def test_a_job_that_is_cancelled_midway_goes_on_when_it_is_resumed(
     workplace: Workplace, deployed: str, prefect_api: LocalPrefect, servers_dir: Path
 ) -> None:
     """It is seen in Prefect, keeps what it committed, and ends as the undisturbed job does."""
-    expected = workplace.numbers(files=12, pause_ms=600)
     log = servers_dir / "job-worker.log"
     with worker(prefect_api, workplace.folder, log, settings=settings_here()):
         async with opened_api(workplace, prefect_api) as api:
-            path = await submitted(api, workplace, "scores")
-            job = await awaited(api, path, lambda job: job["shards"]["done"] > 2)
-            assert (job["state"], prefect_says(job)) == ("running", "running")
-            asked = (await api.post(f"{path}/cancel")).json()
-            assert asked["detail"].startswith("is being cancelled: parts that are committed stay")
-            stopped = await awaited(api, path, is_in("cancelled"))
+            with held() as last:
+                expected = workplace.numbers(files=12, last=last)
+                path = await submitted(api, workplace, "scores")
+                job = await awaited(api, path, lambda job: job["shards"]["done"] > 2)
+                assert (job["state"], prefect_says(job)) == ("running", "running")
+                asked = (await api.post(f"{path}/cancel")).json()
+                told = "is being cancelled: parts that are committed stay"
+                assert asked["detail"].startswith(told)
+                stopped = await awaited(api, path, is_in("cancelled"))
             assert 2 < stopped["shards"]["done"] < 24
             assert not workplace.is_published()
             await agreed(stopped, "cancelled")
@@ -110,8 +112,8 @@ async def test_a_job_that_is_cancelled_midway_goes_on_when_it_is_resumed(
             events = (await api.get(f"{path}/events")).json()["items"]
     assert workplace.scores() == workplace.scores("undisturbed") == expected
     assert manifest(workplace, "scores") == manifest(workplace, "undisturbed")
-    told = {"total": 1200, "done": 1200, "quarantined": 0}
-    assert (done["rows"], done["shards"]) == (told, {"total": 24, "done": 24})
+    rows = {"total": 1200, "done": 1200, "quarantined": 0}
+    assert (done["rows"], done["shards"]) == (rows, {"total": 24, "done": 24})
     assert (done["attempt"], done["gpu_s"] > 0) == (2, True)
     states = [event["state"] for event in reversed(events) if event["kind"] == "job.moved"]
     assert states == [
@@ -124,16 +126,17 @@ async def test_a_run_that_is_killed_is_followed_by_another(
     workplace: Workplace, deployed: str, prefect_api: LocalPrefect, servers_dir: Path
 ) -> None:
     """Without anybody's doing; what was committed is not scored again."""
-    expected = workplace.numbers(files=8, pause_ms=500)
     log = servers_dir / "killed-worker.log"
     with ExitStack() as workers:
         workers.enter_context(worker(prefect_api, workplace.folder, log, settings=settings_here()))
         async with opened_api(workplace, prefect_api) as api:
-            path = await submitted(api, workplace, "scores")
-            job = await awaited(api, path, lambda job: job["shards"]["done"] > 2)
-            with get_client(sync_client=True) as client:
-                run = client.read_flow_run(job["links"]["prefect_run"].rpartition("/")[2])
-            assert kill_run(run)
+            with held() as last:
+                expected = workplace.numbers(files=8, last=last)
+                path = await submitted(api, workplace, "scores")
+                job = await awaited(api, path, lambda job: job["shards"]["done"] > 2)
+                with get_client(sync_client=True) as client:
+                    run = client.read_flow_run(job["links"]["prefect_run"].rpartition("/")[2])
+                assert kill_run(run)
             done = await awaited(api, path, is_in("completed", "failed", "cancelled"))
     assert (done["state"], done["attempt"]) == ("completed", 2)
     assert workplace.scores() == expected

@@ -3,8 +3,10 @@
 import gc
 import json
 import os
+import secrets
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from tests.servers.s3 import S3Endpoint, local_s3
 
 MODEL = "doubling"
 SLEEPS = -1000.0
+HELD = -2_000_000.0
 PLATFORM_MARKS = [
     pytest.mark.triton,
     pytest.mark.prefect,
@@ -107,11 +110,17 @@ class Workplace:
         return bool(self.keys(output) & {"_manifest.json", "_SUCCESS"})
 
     def numbers(
-        self, files: int = 3, *, rows: int = 100, pause_ms: float = 0, lake: str = "lake"
+        self,
+        files: int = 3,
+        *,
+        rows: int = 100,
+        pause_ms: float = 0,
+        lake: str = "lake",
+        last: float | None = None,
     ) -> dict[int, float]:
         """Write files of `id` and `x`; returns the score of each id.
 
-        The server works for `pause_ms` on the first row of each file.
+        The server works for `pause_ms` on the first row of each file. `last` is the last row's `x`.
         """
         expected: dict[int, float] = {}
         for month in range(files):
@@ -119,6 +128,8 @@ class Workplace:
             values = [float(first + k) for k in range(rows)]
             if pause_ms:
                 values[0] = SLEEPS - pause_ms
+            if last is not None and month == files - 1:
+                values[-1] = last
             path = self.folder / lake / f"month={month + 1}" / "a.parquet"
             numbers(path, list(values), first_id=first)
             expected |= {first + k: 2 * value for k, value in enumerate(values)}
@@ -171,6 +182,18 @@ class S3Workplace(Workplace):
         root = self.uri(output).removeprefix("s3://")
         self._files.invalidate_cache()
         return {key.removeprefix(f"{root}/") for key in self._files.find(root)}
+
+
+@contextmanager
+def held() -> Iterator[float]:
+    """Give a number at which `faulty` waits until the block ends: its job cannot end before."""
+    number = secrets.randbelow(1_000_000) + 1
+    file = Path(f"/tmp/held-by-a-test-{number}")
+    file.touch()
+    try:
+        yield HELD - number
+    finally:
+        file.unlink()
 
 
 def requests_of(triton: LocalTriton, model: str = "faulty") -> int:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb
@@ -21,6 +22,7 @@ SHORT, FLOAT64, WIDE, EMPTY = -20, -21, -22, -23
 NAN, INFINITE = -30, -31
 SLOW, ROW_S = -40, 0.01
 SLEEPS_FROM = -1000
+HELD_FROM = -2_000_000
 ROWS_IN_MEMORY = 4
 
 
@@ -46,13 +48,22 @@ def answer(request):
     if OUT_OF_MEMORY in asked and len(x) > ROWS_IN_MEMORY:
         return refusal("CUDA error: out of memory", pb.TritonError.INTERNAL)
     time.sleep(len(x) * ROW_S if SLOW in asked else 0)
-    sleep(request, max([SLEEPS_FROM - v for v in asked if v < SLEEPS_FROM], default=0) / 1000)
+    hold(request, [HELD_FROM - v for v in asked if v < HELD_FROM])
+    sleeps = [SLEEPS_FROM - v for v in asked if HELD_FROM <= v < SLEEPS_FROM]
+    sleep(request, max(sleeps, default=0) / 1000)
     return pb.InferenceResponse([pb.Tensor("y", broken(asked, x * 2, x))])
 
 
 def refusal(words, kind):
     """Return an error as the whole response."""
     return pb.InferenceResponse([], pb.TritonError(words, kind))
+
+
+def hold(request, numbers):
+    """Wait while a test has the file that a number names, or until the client has gone."""
+    held = [Path(f"/tmp/held-by-a-test-{number}") for number in numbers]
+    while any(file.exists() for file in held) and not request.is_cancelled():
+        time.sleep(0.01)
 
 
 def sleep(request, seconds):
