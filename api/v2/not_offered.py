@@ -11,7 +11,7 @@ from api.v2.kinds import NOT_OFFERED
 router = APIRouter(dependencies=[requires("inference:run")], include_in_schema=False)
 
 _REGIONS = ("/v2/systemsharedmemory", "/v2/cudasharedmemory")
-_PATHS = (
+PATHS = (
     *(f"{region}{place}/status" for region in _REGIONS for place in ("", "/region/{region}")),
     *(
         f"{region}{place}/{change}"
@@ -37,5 +37,5 @@ def _refusing(path: str) -> Callable[[], Awaitable[Response]]:
     return refuse
 
 
-for _path in _PATHS:
+for _path in PATHS:
     router.add_api_route(_path, _refusing(_path), methods=["GET", "POST"])

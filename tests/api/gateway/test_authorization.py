@@ -9,8 +9,10 @@ import pytest
 from api.app import OPEN_PATHS, create_app
 from api.gateway.authorization import requires
 from api.gateway.paths import PathSet
+from api.gateway.route_table import RouteTable
 from api.gateway.scopes import ALL_SCOPES, SCOPES
 from api.settings import Settings
+from api.v2 import not_offered
 from tests.api import tokens
 from tests.api.conftest import OpenApi, settings_for
 from tests.api.gateway.conftest import NOBODY, client_of
@@ -28,6 +30,14 @@ def operations() -> Iterator[tuple[str, str, frozenset[str]]]:
                 yield method.upper(), path, frozenset(scope for each in named for scope in each)
 
 
+def every_route() -> Iterator[tuple[str, str]]:
+    """Go through every method and path that the application answers, described or not."""
+    app = create_app(settings_for(Path("registry.db"), "127.0.0.1:9"))
+    table = RouteTable()
+    table.learn(app.routes)
+    yield from table
+
+
 def filled(path: str) -> str:
     """Return the path with something for each parameter."""
     return path.replace("{", "").replace("}", "")
@@ -35,6 +45,11 @@ def filled(path: str) -> str:
 
 OPERATIONS = sorted(operations(), key=lambda each: each[:2])
 GUARDED = [each for each in OPERATIONS if each[1] not in PathSet(OPEN_PATHS)]
+HIDDEN = sorted(
+    {each for each in every_route() if each[1] not in PathSet(OPEN_PATHS)}
+    - {each[:2] for each in OPERATIONS}
+)
+"""What is answered and not described."""
 
 
 def test_every_route_names_its_scopes() -> None:
@@ -43,6 +58,26 @@ def test_every_route_names_its_scopes() -> None:
     assert [each[:2] for each in GUARDED if not each[2]] == []
     assert frozenset(scope for each in OPERATIONS for scope in each[2]) <= ALL_SCOPES
     assert [each for each in OPERATIONS if each not in GUARDED and each[2]] == []
+
+
+def test_no_route_is_left_out() -> None:
+    """Each that the application answers is described, open, or in the table of those hidden."""
+    assert {path for _, path in HIDDEN} == {*not_offered.PATHS, "/v2/"}
+    parts = {"/".join(path.split("/")[1:3]) for _, path, _ in GUARDED}
+    management = {"v1/models", "v1/pools", "v1/jobs", "v1/routing"}
+    assert parts == management | {"v2", "v2/models", "v2/repository"}
+
+
+async def test_what_is_not_offered_is_not_told_to_everyone(open_api: OpenApi) -> None:
+    """Hidden routes have a scope as well."""
+    async with open_api(NOBODY) as api:
+        for scopes in (frozenset[str](), ALL_SCOPES - {"inference:run"}):
+            api.headers.update(tokens.bearer(scopes))
+            for method, path in HIDDEN:
+                assert (await api.request(method, filled(path))).status_code == 403, path
+        del api.headers["Authorization"]
+        for method, path in HIDDEN:
+            assert (await api.request(method, filled(path))).status_code == 401, path
 
 
 async def test_no_scope_opens_the_route_of_another(open_api: OpenApi) -> None:
