@@ -12,6 +12,7 @@ from api.gateway.refusals import (
     TOO_LARGE,
     TOO_SLOW,
 )
+from api.links import link
 from api.problems import MEDIA_TYPE, V2_MEDIA_TYPE, Kind, Problem, is_v2, refusals
 from api.v2.service import HEALTH
 
@@ -61,6 +62,7 @@ def describe(app: FastAPI) -> None:
                 _require_headers(operation)
                 _fill_in(operation)
                 _tell_refusals(operation, _of_the_gateway(path, operation), v2=is_v2(path))
+        link(schema["paths"])
         schema["tags"] = _used_tags(schema["paths"])
         return schema
 
