@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
@@ -184,9 +184,9 @@ def _registered(url: str, server: str) -> dict[str, str]:
     return servers | dict(zip(names, jobs, strict=True))
 
 
-def _create(client: httpx.Client, path: str, body: dict[str, object]) -> dict[str, str]:
-    key = {"Idempotency-Key": hashlib.sha256(json.dumps(body).encode()).hexdigest()}
-    answer = client.post(path, json=body, headers=key)
+def _create(client: httpx.Client, path: str, body: Mapping[str, object]) -> dict[str, str]:
+    key = {"Idempotency-Key": hashlib.sha256(json.dumps(dict(body)).encode()).hexdigest()}
+    answer = client.post(path, json=dict(body), headers=key)
     assert answer.status_code == 201, answer.text
     made: dict[str, str] = answer.json()
     return made
