@@ -2,21 +2,25 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from api.gateway.settings import TrafficSettings
 from api.settings import Settings
 from tests.api import tokens
 from tests.api.gateway.conftest import client_of
+from tests.inference.scripted import until
 
 
-async def test_beyond_capacity_is_503(settings: Settings) -> None:
+async def test_beyond_capacity_is_503(settings: Settings, tmp_path: Path) -> None:
     """Not 429, which would blame the caller; whoever watches is answered all the same."""
     traffic = TrafficSettings(max_in_flight=3)
     async with client_of(replace(settings, traffic=traffic)) as api:
-        sent = [api.get("/probe/slow/300", headers=tokens.bearer()) for _ in range(8)]
+        held = f"/probe/held?until={tmp_path / 'go'}"
+        sent = [api.get(held, headers=tokens.bearer()) for _ in range(8)]
         under_way = [asyncio.ensure_future(each) for each in sent]
-        await asyncio.sleep(0.1)
+        await until(lambda: sum(each.done() for each in under_way) == 5)
         watched = await api.get("/health/live")
+        (tmp_path / "go").touch()
         answers = await asyncio.gather(*under_way)
         after = await api.get("/probe/slow/0", headers=tokens.bearer())
     statuses = sorted(answer.status_code for answer in answers)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
 from api.jobs.settings import JobsSettings
@@ -25,15 +26,18 @@ OpenJobs = Callable[..., AbstractAsyncContextManager[AsyncClient]]
 
 @pytest.fixture
 def open_jobs(database: Path) -> OpenJobs:
-    """Call with what is set of jobs for a client; the registry has flights@champion."""
+    """Call with what is set of jobs for a client; the registry has flights@champion.
+
+    Bodies are written to `heard` as they are sent, which the client gets when they are whole.
+    """
 
     @asynccontextmanager
-    async def opened(**jobs: Any) -> AsyncIterator[AsyncClient]:
+    async def opened(heard: bytearray | None = None, **jobs: Any) -> AsyncIterator[AsyncClient]:
         register(database)
         told = {"prefect_api_url": f"http://{NOBODY}/api"} | jobs
         settings = replace(settings_for(database, NOBODY), jobs=JobsSettings(**told))
         app = create_app(settings)
-        transport = ASGITransport(app=app)
+        transport = ASGITransport(app=overheard(app, bytearray() if heard is None else heard))
         async with (
             app.router.lifespan_context(app),
             AsyncClient(
@@ -43,6 +47,19 @@ def open_jobs(database: Path) -> OpenJobs:
             yield client
 
     return opened
+
+
+def overheard(app: ASGIApp, heard: bytearray) -> ASGIApp:
+    """Return the application; what it sends is added to `heard`."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            heard.extend(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return asked
 
 
 def register(database: Path) -> None:

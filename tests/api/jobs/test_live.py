@@ -7,14 +7,16 @@ from httpx import AsyncClient, Response
 
 from tests.api.calls import kind_of
 from tests.api.jobs.conftest import OpenJobs, submit
+from tests.inference.scripted import until
 
 
 async def test_a_stream_tells_each_change_and_ends_with_the_job(open_jobs: OpenJobs) -> None:
     """The job as it is comes at once; each event is the whole job."""
-    async with open_jobs(watch_every_s=0.01) as api:
+    heard = bytearray()
+    async with open_jobs(heard, watch_every_s=0.01) as api:
         job = (await submit(api)).json()
         watching = asyncio.create_task(_watched(api, job["id"]))
-        await asyncio.sleep(0.2)
+        await until(lambda: b"event: job" in heard)
         cancelled = (await api.post(f"/v1/jobs/{job['id']}/cancel")).json()
         answer = await watching
         again = await _watched(api, job["id"])
@@ -26,10 +28,11 @@ async def test_a_stream_tells_each_change_and_ends_with_the_job(open_jobs: OpenJ
 
 async def test_streams_are_bounded(open_jobs: OpenJobs) -> None:
     """One too many is told so; one that ends makes room."""
-    async with open_jobs(watch_every_s=0.01, max_watchers=1) as api:
+    heard = bytearray()
+    async with open_jobs(heard, watch_every_s=0.01, max_watchers=1) as api:
         job = (await submit(api)).json()
         watching = asyncio.create_task(_watched(api, job["id"]))
-        await asyncio.sleep(0.2)
+        await until(lambda: b"event: job" in heard)
         refused = await _watched(api, job["id"])
         await api.post(f"/v1/jobs/{job['id']}/cancel")
         await watching

@@ -1,7 +1,6 @@
 """The protocol over plain HTTP: what stock clients do not show."""
 
 import struct
-import time
 from http.client import HTTPConnection
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from cli.stack.triton import LocalTriton
 from tests.api import tokens
 from tests.api.v2.service import ROWS, Service, scores_of
+from tests.cli.stack.processes import eventually
 
 FEATURES = {
     "name": "features",
@@ -58,7 +58,7 @@ def test_a_raw_body_is_one_row(service: Service) -> None:
 def test_the_media_type_says_nothing(service: Service, content_type: str | None) -> None:
     """Stock clients send none, or the wrong one."""
     address, _, port = service.address.partition(":")
-    connection = HTTPConnection(address, int(port), timeout=20)
+    connection = HTTPConnection(address, int(port), timeout=60)
     headers = tokens.bearer() | ({"Content-Type": content_type} if content_type else {})
     words = b'{"inputs":[{"name":"BYTES","shape":[1],"datatype":"BYTES","data":["a"]}]}'
     connection.request("POST", "/v2/models/echo/infer", words, headers)
@@ -156,16 +156,13 @@ def test_a_deadline_ends_the_wait(service: Service) -> None:
 def test_a_client_that_goes_is_counted_as_gone(service: Service, triton: LocalTriton) -> None:
     """Its request is cancelled: nothing is left in flight, and the next one is answered."""
     address, _, port = service.address.partition(":")
-    connection = HTTPConnection(address, int(port), timeout=20)
-    slow = b'{"inputs":[{"name":"seconds","shape":[1,1],"datatype":"FP32","data":[20]}]}'
-    connection.request("POST", "/v2/models/impatient/infer", slow, tokens.bearer())
-    time.sleep(0.3)
+    connection = HTTPConnection(address, int(port), timeout=60)
+    slow = b'{"inputs":[{"name":"x","shape":[1,1],"datatype":"FP32","data":[-201000]}]}'
+    connection.request("POST", "/v2/models/faulty/infer", slow, tokens.bearer())
+    assert eventually(lambda: _in_flight(service) == 1, within_s=60)
     connection.close()
-    deadline = time.monotonic() + 10
-    while (busy := _in_flight(service)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert busy == 0
-    assert triton.ready("impatient")
+    assert eventually(lambda: _in_flight(service) == 0, within_s=60)
+    assert triton.ready("faulty")
 
 
 def _in_flight(service: Service) -> int:
