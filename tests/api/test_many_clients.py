@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ EXPECTED = {
 
 
 @pytest.fixture
-def store_url(postgres_url: str) -> Iterator[str]:
+def store_url(postgres_url: str) -> str:
     """A registry with a pool."""
     store = open_store(RegistrySettings(database_url=postgres_url))
     Fleet(store).create_pool(POOL)

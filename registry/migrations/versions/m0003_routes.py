@@ -26,6 +26,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget the routes with what they kept from being deleted."""
+    """Forget the routes with what they kept from being deleted.
+
+    The history keeps its lines under a name that the older program knows.
+    """
     op.execute("DELETE FROM uses WHERE kind = 'route'")
+    op.execute("UPDATE events SET kind = 'model.changed' WHERE kind LIKE 'route.%'")
     op.drop_table("routes")
