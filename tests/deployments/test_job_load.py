@@ -24,6 +24,8 @@ from tests.flows.workplace import PLATFORM_MARKS
 pytestmark = [*PLATFORM_MARKS, pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CALLERS = 4
+LONGEST_S = 0.5
+"""Within which 99 of 100 submissions are answered in the long form."""
 
 
 async def _submitted_at_once(url: str, random: Random, count: int) -> tuple[list[str], list[float]]:
@@ -70,6 +72,8 @@ def test_many_jobs_at_once_run_once_each(
         )
         chaos.tell(told)
         try:
+            if chaos.scale is not None:  # a sample in between other tests has no figures
+                assert p99 < LONGEST_S, told
             once = Counter(dict.fromkeys(jobs, 1))
             assert len(once) == count
             assert eventually(lambda: runs_of(jobs) == once, within_s=400)
