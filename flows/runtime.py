@@ -59,6 +59,7 @@ async def open_runtime() -> AsyncIterator[Runtime]:
     try:
         servers = [TritonServer(url, settings=inference) for url in inference.triton_urls]
         async with uncollected(), Pool(servers, inference) as pool:
+            pool.give_way()
             buffers = BufferPool(servers, enabled=inference.shared_memory)
             try:
                 await buffers.open()

@@ -147,20 +147,27 @@ class Attempts:
             ) from given_up
 
     def _note_answer(self, ticket: Ticket, request: InferRequest) -> None:
-        key, queue_s = (request.model, request.version), self._queue_s(ticket)
+        key = (request.model, request.version)
+        own_s, queue_s = self._own_s(ticket), self._queue_s(ticket)
         self._answered_at[ticket.server] = now = self._clock()
-        self._pace.answered(key, request.rows, server=ticket.server, queue_s=queue_s, now=now)
+        self._pace.answered(
+            key, request.rows, server=ticket.server, own_s=own_s, queue_s=queue_s, now=now
+        )
 
     def _queue_s(self, ticket: Ticket) -> float:
-        """Return how long as many requests like this one take as may be in flight at a time.
+        """Return how long as many requests like this one take as may be in flight at a time."""
+        window = self._router.routes[ticket.server].window.size
+        return self._own_s(ticket) * max(window, self._settings.window_initial)
+
+    def _own_s(self, ticket: Ticket) -> float:
+        """Return how long the server took for this request.
 
         A server answers one after the other: it had no more time for this one than since its
         last answer. One that works on several at a time took as long for all that were in flight.
         """
-        now, window = self._clock(), self._router.routes[ticket.server].window.size
+        now = self._clock()
         since_last_s = now - max(ticket.sent_at, self._answered_at[ticket.server])
-        own_s = max(since_last_s, (now - ticket.sent_at) / ticket.depth)
-        return own_s * max(window, self._settings.window_initial)
+        return max(since_last_s, (now - ticket.sent_at) / ticket.depth)
 
     async def _judge_late(
         self, late: DeadlineExceeded, ticket: Ticket, request: InferRequest, timeout_s: float

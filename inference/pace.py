@@ -4,6 +4,11 @@ from collections.abc import Mapping
 
 from inference.route import ModelKey
 
+_MOST_CUT = 16
+"""How much less than the most that was ever sent a request may have for the sake of others."""
+_KEPT = 0.8
+"""What the answers before the last count in the time of a row."""
+
 
 class Pace:
     """What the answers have shown of each model's pace.
@@ -20,16 +25,39 @@ class Pace:
         self._target_s = target_s
         self._first_rows = first_rows
         self._most: dict[ModelKey, int] = {}
+        self._widest: dict[ModelKey, int] = {}
+        self._row_s: dict[ModelKey, float] = {}
         self._answered_at: dict[ModelKey, dict[int, float]] = {}
 
     def most_rows(self, model: ModelKey) -> int:
         """Return how many rows the next request may have."""
         return self._most.get(model, self._first_rows)
 
+    def brief_rows(self, model: ModelKey, *, target_s: float) -> int:
+        """Return how many rows take so short a time, a sixteenth of the most sent at least.
+
+        What a request costs besides its rows would be most of the time with fewer.
+        """
+        most = self.most_rows(model)
+        if model not in self._row_s:
+            return most
+        least = -(-self._widest[model] // _MOST_CUT)
+        return min(most, max(least, int(target_s / self._row_s[model])))
+
     def answered(
-        self, model: ModelKey, rows: int, *, server: int, queue_s: float, now: float
+        self,
+        model: ModelKey,
+        rows: int,
+        *,
+        server: int,
+        own_s: float,
+        queue_s: float,
+        now: float,
     ) -> None:
-        """Note an answer; a queue of such requests takes `queue_s`."""
+        """Note an answer that took `own_s`; a queue of such requests takes `queue_s`."""
+        self._widest[model] = max(self._widest.get(model, 1), rows)
+        row_s = max(own_s, 1e-6) / rows
+        self._row_s[model] = row_s + (self._row_s.get(model, row_s) - row_s) * _KEPT
         self._answered_at.setdefault(model, {})[server] = now
         self._most[model] = max(self.most_rows(model), self._fit(rows, queue_s))
 

@@ -11,6 +11,7 @@ from inference.admission import Admission, RetryTurns
 from inference.attempt import Attempts
 from inference.errors import InferenceError, ServerOverloaded, ServerSlow
 from inference.foresight import Foreseen, foreseen
+from inference.giving_way import GivingWay
 from inference.health import PoolHealth, ServerHealth
 from inference.hedging import Hedging, MayRepeat
 from inference.pace import Pace
@@ -88,10 +89,13 @@ class Pool:
             self._placement, self._attempts, self._hedging, self._turns, settings, clock=clock
         )
         self._requests = 0
-        self._watcher: asyncio.Task[None] | None = None
+        self._giving_way = GivingWay(
+            self._servers, self._router.routes, queue_s=settings.give_way_queue_s
+        )
+        self._background: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._watcher = asyncio.create_task(self._watch.run(), name="pool-watch")
+        self._background.append(asyncio.create_task(self._watch.run(), name="pool-watch"))
         return self
 
     async def __aexit__(
@@ -102,7 +106,7 @@ class Pool:
     ) -> None:
         self._admission.close()
         try:
-            await self._end_watch()
+            await self._end_background()
         finally:
             for server in self._servers:
                 await server.close()
@@ -191,6 +195,9 @@ class Pool:
 
     def most_rows(self, model: str, version: str) -> int:
         """Return the most rows of the model that will be answered in time, as far as is known."""
+        if self._giving_way.now:
+            target_s = self._settings.give_way_request_s
+            return self._pace.brief_rows((model, version), target_s=target_s)
         return self._pace.most_rows((model, version))
 
     async def ready(self, model: str, version: str, *, wait_s: float = 0.0) -> bool:
@@ -223,6 +230,14 @@ class Pool:
         """Probe in the background whether the servers answer, until the pool is closed."""
         self._watch.add_servers()
 
+    def give_way(self) -> None:
+        """Have fewer and shorter requests at servers that others use, until the pool is closed.
+
+        For batch: nobody waits for a single one of its requests.
+        """
+        task = asyncio.create_task(self._giving_way.run(), name="pool-giving-way")
+        self._background.append(task)
+
     def health(self) -> PoolHealth:
         """Return the state of each server with the counts since the start."""
         now = self._clock()
@@ -247,15 +262,14 @@ class Pool:
             hedges_won=self._hedging.won,
         )
 
-    async def _end_watch(self) -> None:
-        """Stop the background probes; raises what they died of, if they did."""
-        watcher, self._watcher = self._watcher, None
-        if watcher is None:
-            return
-        watcher.cancel()
-        (ended,) = await asyncio.gather(watcher, return_exceptions=True)
-        if isinstance(ended, Exception):
-            raise ended
+    async def _end_background(self) -> None:
+        """Stop what runs in the background; raises what it died of, if it did."""
+        tasks, self._background = self._background, []
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
 
 def _waits(error: InferenceError, request: InferRequest) -> bool:

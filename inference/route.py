@@ -22,6 +22,10 @@ class Route:
     """How much it may be given."""
     outstanding: int = 0
     """Requests in flight."""
+    sent: int = 0
+    """Requests that were ever sent."""
+    ceiling: int | None = None
+    """Most requests in flight while others use the server as well; None for no such bound."""
     running: Counter[ModelKey] = field(default_factory=Counter)
     """The same by model."""
     latencies: dict[ModelKey, Latencies] = field(default_factory=dict)
@@ -46,7 +50,9 @@ class Route:
     @property
     def room(self) -> int:
         """Requests that may be in flight."""
-        return 1 if self.breaker.suspect else self.window.size
+        if self.breaker.suspect:
+            return 1
+        return self.window.size if self.ceiling is None else min(self.ceiling, self.window.size)
 
     def has_room(self, now: float) -> bool:
         """Say whether one more may be sent."""
@@ -63,6 +69,7 @@ class Route:
 
     def began(self, model: ModelKey) -> None:
         """Count a request that is sent."""
+        self.sent += 1
         self.outstanding += 1
         self.running[model] += 1
 

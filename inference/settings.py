@@ -87,6 +87,12 @@ class InferenceSettings(BaseSettings):
     full_scan_servers: int = Field(default=4, ge=1)
     """Up to so many servers are all compared; two random ones of more (with two servers, two
     choices pick the busier one a quarter of the time)."""
+    give_way_queue_s: float = Field(default=0.005, ge=0)
+    """Time that requests may wait at a server which batch shares with others: above it batch keeps
+    fewer there. As long as a small model takes."""
+    give_way_request_s: float = Field(default=0.01, gt=0)
+    """Time that a batch request is to take meanwhile, as whoever comes waits for it: requests are
+    cut to that, to a sixteenth at most."""
     window_initial: int = Field(default=4, ge=1)
     """Requests in flight to a server before anything is known of it: one computing, one in
     the queue, two on the wire."""
