@@ -22,8 +22,8 @@ class Route:
     """How much it may be given."""
     outstanding: int = 0
     """Requests in flight."""
-    sent: int = 0
-    """Requests that were ever sent."""
+    sent: Counter[ModelKey] = field(default_factory=Counter)
+    """Requests that were ever sent, by model."""
     ceiling: int | None = None
     """Most requests in flight while others use the server as well; None for no such bound."""
     running: Counter[ModelKey] = field(default_factory=Counter)
@@ -69,7 +69,7 @@ class Route:
 
     def began(self, model: ModelKey) -> None:
         """Count a request that is sent."""
-        self.sent += 1
+        self.sent[model] += 1
         self.outstanding += 1
         self.running[model] += 1
 
