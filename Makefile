@@ -6,7 +6,7 @@ SET_UP = $(if $(shell command -v $(PYTHON) 2>/dev/null),$(PYTHON) infra/setup,$(
 BIN := .venv/bin
 UV := .nightshift/boot/bin/uv
 # Two workers share the two cores that the suite is meant for; files stay together because each
-# worker has servers of its own.
+# worker has servers of its own, and are in the order that tests/conftest.py gives them.
 PYTEST_WORKERS ?= 2
 # Only the whole suite can reach the threshold. `coverage report` tells the lines that are missed.
 COVERAGE = $(if $(PYTEST_ARGS),,--cov=flows --cov=inference --cov=registry --cov-report= \
@@ -34,7 +34,8 @@ up: ## run the whole platform on this machine until Ctrl-C (WORKERS=3, DEMO=1 fo
 
 test: ## run every test against real servers
 	@$(SET_UP) test
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder \
+		$(COVERAGE) $(PYTEST_ARGS)
 
 chaos: ## kill, stop and cut off real processes for long: SEED=7 replays, SCALE=0.1 does a tenth
 	@$(SET_UP) test

@@ -31,6 +31,22 @@ pytest_plugins = ["tests.chaos.seeds", "tests.servers.databases"]
 
 TritonFactory = Callable[..., LocalTriton]
 
+# As they last: without the mark, seconds.
+_LONGEST_FIRST = ("slow", "chaos", "prefect", "triton")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have workers of xdist begin with the files that last, so that none is left to one alone."""
+    if not hasattr(config, "workerinput"):
+        return
+    turns: dict[Path, int] = {}
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        places = (place for place, name in enumerate(_LONGEST_FIRST) if name in marks)
+        turn = next(places, len(_LONGEST_FIRST))
+        turns[item.path] = min(turn, turns.get(item.path, turn))
+    items.sort(key=lambda item: turns[item.path])
+
 
 @pytest.fixture(scope="session")
 def triton_env() -> Path:

@@ -145,7 +145,7 @@ def _is_ready(url: str) -> bool:
 
 def _share(chaos: Chaos, url: str) -> tuple[list[str], set[str]]:
     """Return how Schemathesis is told what to ask, and the operations that it must have asked."""
-    paths = httpx.get(f"{url}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{url}/openapi.json", timeout=60).json()["paths"]
     tags = {
         f"{method.upper()} {path}": set(operation["tags"])
         for path, item in paths.items()
@@ -163,7 +163,7 @@ def _registered(url: str, server: str) -> dict[str, str]:
 
     Every version is the one model that Triton has; its tags tell the versions apart.
     """
-    with httpx.Client(base_url=url, headers=tokens.bearer(), timeout=30) as client:
+    with httpx.Client(base_url=url, headers=tokens.bearer(), timeout=60) as client:
         for model in MODELS:
             for number in range(1, 4):
                 draft = {"served_name": churn.SERVED, "signature": churn.SIGNATURE}

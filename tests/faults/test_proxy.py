@@ -83,7 +83,7 @@ def proxy(server: Server) -> Iterator[FaultProxy]:
 @pytest.fixture
 def client(proxy: FaultProxy) -> Iterator[http.client.HTTPConnection]:
     """A client of the proxy."""
-    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=60)
     yield connection
     connection.close()
 
@@ -177,7 +177,7 @@ def test_request_cut_in_its_body(
     proxy.add(Rule(Fault(request_share=0.5)))
     with pytest.raises(LOST):
         put(client)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not server.asked and time.monotonic() < deadline:
         time.sleep(0.01)
     assert server.asked == [("PUT", "/a", BODY[:500], "*")]
@@ -246,7 +246,7 @@ def test_server_that_is_away() -> None:
     """Nobody listens: the client's connection ends, the proxy lives on."""
     (port,) = free_ports(1)
     with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
-        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
+        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=60)
         for _ in range(2):
             with pytest.raises(LOST):
                 put(client)
@@ -257,7 +257,7 @@ def test_server_that_is_away() -> None:
 def test_what_it_does_not_understand(server: Server) -> None:
     """A test that needs more of HTTP than the proxy knows fails, rather than pass by luck."""
     with pytest.raises(NotUnderstood, match="chunks"), FaultProxy(server.url) as proxy:
-        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
+        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=60)
         with pytest.raises(LOST):
             put(client, "/chunks")
         client.close()

@@ -109,7 +109,7 @@ async def test_a_client_that_pings_is_told_of_the_silence(triton: LocalTriton) -
             response_deserializer=service_pb2.ModelInferResponse.FromString,
         )
         await channel.channel_ready()
-        asked = asyncio.ensure_future(call(wire.encode(sleeping(20), mapped=()), timeout=30))
+        asked = asyncio.ensure_future(call(wire.encode(sleeping(20), mapped=()), timeout=60))
         await asyncio.sleep(0.1)
         cable.is_cut = True
         with pytest.raises(grpc.aio.AioRpcError) as told:

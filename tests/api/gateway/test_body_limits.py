@@ -33,7 +33,9 @@ def test_a_gigabyte_in_chunks_is_not_taken(served: Probe, path: str, known: bool
     """With a token or without, where it is read and where it is not: the memory stays."""
     before = served.rss_bytes()
     headers = {**JSON, **(tokens.bearer() if known else {})}
-    answer = httpx.post(f"{served.url}{path}", content=streamed(1024 * MIB), headers=headers)
+    answer = httpx.post(
+        f"{served.url}{path}", content=streamed(1024 * MIB), headers=headers, timeout=60
+    )
     expected = {False: {401, 429}, True: {404} if path == "/nothing" else {413}}[known]
     assert answer.status_code in expected
     assert answer.headers["connection"] == "close"
@@ -45,7 +47,7 @@ def test_a_compressed_body_is_not_taken(served: Probe) -> None:
     before = served.rss_bytes()
     bomb = gzip.compress(bytes(64 * MIB), compresslevel=1)
     headers = {**JSON, **tokens.bearer(), "Content-Encoding": "gzip"}
-    answer = httpx.post(f"{served.url}/probe/parsed", content=bomb, headers=headers)
+    answer = httpx.post(f"{served.url}/probe/parsed", content=bomb, headers=headers, timeout=60)
     assert answer.status_code == 415
     assert answer.headers["accept-encoding"] == "identity"
     assert answer.json()["type"] == "urn:nightshift:problem:content-encoding"
@@ -55,7 +57,7 @@ def test_a_compressed_body_is_not_taken(served: Probe) -> None:
 def test_what_fits_is_taken_to_the_last_byte(served: Probe) -> None:
     """With and without Content-Length; one byte more is too much, and told by the header alone."""
     headers = {**tokens.bearer(), "Content-Type": "application/octet-stream"}
-    with httpx.Client(base_url=served.url, headers=headers) as client:
+    with httpx.Client(base_url=served.url, headers=headers, timeout=60) as client:
         for content in (bytes(MIB), streamed(MIB)):
             answer = client.post("/probe/streamed", content=content)
             assert (answer.status_code, answer.json()) == (200, {"bytes": MIB})
@@ -73,7 +75,7 @@ def test_what_fits_is_taken_to_the_last_byte(served: Probe) -> None:
 
 def test_a_slow_body_is_told_so(served: Probe) -> None:
     """The sender gets 408, and the connection is closed."""
-    with socket.create_connection((LOOPBACK, served.port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, served.port), timeout=60) as connection:
         connection.sendall(
             b"POST /probe/parsed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Content-Length: 100\r\nAuthorization: "
@@ -88,7 +90,7 @@ def test_a_slow_body_is_told_so(served: Probe) -> None:
 
 def test_a_connection_is_used_again_after_a_small_unread_body(served: Probe) -> None:
     """Who is refused need not connect anew."""
-    with httpx.Client(base_url=served.url) as client:
+    with httpx.Client(base_url=served.url, timeout=60) as client:
         answer = client.post("/v1/models", json={"name": "x"})
     assert answer.status_code in (401, 429)
     assert "connection" not in answer.headers
@@ -123,13 +125,15 @@ def test_a_slow_body_that_keeps_coming_is_taken(served: Probe) -> None:
             yield piece
 
     headers = {**tokens.bearer(), "Content-Type": "application/octet-stream"}
-    answer = httpx.post(f"{served.url}/probe/streamed", content=slowly(), headers=headers)
+    answer = httpx.post(
+        f"{served.url}/probe/streamed", content=slowly(), headers=headers, timeout=60
+    )
     assert (answer.status_code, answer.json()) == (200, {"bytes": 10 * len(piece)})
 
 
 def test_a_body_that_stops_is_not_waited_for(served: Probe) -> None:
     """However much of it came: a megabyte has earned a minute, if only it went on."""
-    with socket.create_connection((LOOPBACK, served.port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, served.port), timeout=60) as connection:
         connection.sendall(
             b"POST /probe/streamed HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n"
             + f"Authorization: {tokens.bearer()['Authorization']}\r\n\r\n".encode()
@@ -169,7 +173,7 @@ def _closed_after_s(served: Probe, count: int) -> float:
         b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live HTTP/1.1\r\nHost",
     ]
     connections = [
-        socket.create_connection((LOOPBACK, served.port), timeout=30) for _ in range(count)
+        socket.create_connection((LOOPBACK, served.port), timeout=60) for _ in range(count)
     ]
     start = time.monotonic()
     for number, connection in enumerate(connections):

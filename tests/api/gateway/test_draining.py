@@ -115,7 +115,7 @@ def _in_flight(client: httpx.Client) -> float:
 
 def _listens(port: int) -> bool:
     try:
-        socket.create_connection((LOOPBACK, port), timeout=5).close()
+        socket.create_connection((LOOPBACK, port), timeout=60).close()
     except ConnectionRefusedError:
         return False
     return True

@@ -41,7 +41,7 @@ def service(triton: LocalTriton, tmp_path_factory: pytest.TempPathFactory) -> It
         },
         grace_s=5,
     )
-    with process, httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=30) as client:
+    with process, httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=60) as client:
         client.headers.update(tokens.bearer())
         process.await_ready(lambda: _answers(client), deadline_s=READY_DEADLINE_S)
         _register(client)

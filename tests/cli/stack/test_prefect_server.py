@@ -116,5 +116,5 @@ def _ask(server: LocalPrefect, path: str, body: dict[str, Any] | None = None) ->
     request = urllib.request.Request(
         server.api_url + path, data=data, headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)

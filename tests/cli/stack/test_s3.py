@@ -117,7 +117,7 @@ def test_a_half_written_file_is_not_an_object(server: LocalS3, tmp_path: Path) -
 
 
 def _asked(server: LocalS3, method: str, path: str, body: bytes, key: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     words = f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/s3/aws4_request"
     try:
         connection.request(method, path, body, {"Authorization": words} if key else {})

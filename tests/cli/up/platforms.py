@@ -39,11 +39,12 @@ class Site:
         """Where the API is."""
         return f"http://127.0.0.1:{self.ports[0]}"
 
-    def up(self, **settings: object) -> "subprocess.CompletedProcess[str]":
+    def up(self, *options: str, **settings: object) -> "subprocess.CompletedProcess[str]":
         """Start the platform with `NIGHTSHIFT_…` settings; returns when it is ready, or is not."""
         api, prefect = map(str, self.ports)
         told = {f"NIGHTSHIFT_{name.upper()}": str(value) for name, value in settings.items()}
-        return self.run("up", "--detach", "--port", api, "--prefect-port", prefect, told=told)
+        ports = ("--port", api, "--prefect-port", prefect)
+        return self.run("up", "--detach", *ports, *options, told=told)
 
     def run(
         self, *words: str, told: Mapping[str, str] | None = None

@@ -35,7 +35,7 @@ def own_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPrefe
 @pytest.fixture
 def asked(own_prefect: LocalPrefect) -> Iterator[httpx.Client]:
     """Asks the server without our client; the work pool is taken away afterwards."""
-    with _Patient(base_url=own_prefect.api_url, timeout=20) as client:
+    with _Patient(base_url=own_prefect.api_url, timeout=60) as client:
         client.delete(f"/work_pools/{WORK_POOL}")
         yield client
         client.delete(f"/work_pools/{WORK_POOL}")

@@ -67,7 +67,7 @@ def test_no_forged_address_is_asked_for_anything(canary: Canary) -> None:
     heard = threading.Thread(target=canary.take_one, daemon=True)
     heard.start()
     assert not open_store("s3://lake/flights/", settings).probe().writable
-    heard.join(timeout=10)
+    heard.join(timeout=60)
     assert not heard.is_alive()
 
 

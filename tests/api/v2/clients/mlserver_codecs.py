@@ -14,7 +14,8 @@ ROWS = np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 64)
 def main(url: str, authorization: str) -> None:
     """Print what came of each call, by name."""
     told: dict[str, object] = {}
-    with httpx.Client(base_url=url, headers={"Authorization": authorization}) as client:
+    headers = {"Authorization": authorization}
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
 
         def infer(model: str, *inputs: object) -> InferenceResponse:
             asked = InferenceRequest(inputs=list(inputs))
