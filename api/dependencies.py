@@ -16,6 +16,7 @@ from api.online.engine import Engine
 from api.online.opening import open_engine
 from api.pools.upkeep import Upkeep, register_settings
 from api.settings import ApiSettings, Settings
+from api.v2.body_turns import BodyTurns
 from api.v2.offload import Offload
 from inference.open_pools import OpenPools
 from registry.cached import CachedCatalog
@@ -53,6 +54,8 @@ class Dependencies:
     """What the API cannot do without."""
     offload: Offload
     """Where large JSON is read and written."""
+    turns: BodyTurns
+    """Which large bodies come in."""
     settings: ApiSettings
     """How requests are answered."""
     traffic: TrafficSettings
@@ -96,6 +99,9 @@ async def open_dependencies(
                         Check("triton", PoolLook(pools.servers)),
                     ),
                     offload=json,
+                    turns=BodyTurns(
+                        max_bytes=settings.api.large_bodies_bytes, wait_s=settings.online.queue_s
+                    ),
                     settings=settings.api,
                     traffic=settings.traffic,
                 )

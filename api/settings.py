@@ -39,6 +39,9 @@ class ApiSettings(BaseSettings):
     large_json_bytes: int = Field(default=1 << 17, gt=0)
     """JSON of inference requests from this size on is read in a process of its own: below it takes
     about a millisecond, in which nobody else is answered."""
+    large_bodies_bytes: int = Field(default=16 << 20, gt=0)
+    """How much the large bodies of inference requests that come in at a time may have together,
+    or one alone; others wait with their senders. Each is there up to four times on its way."""
     json_processes: int = Field(default=1, ge=1)
     """How many such processes; each is started when it is needed and has some 60 MB."""
 

@@ -54,6 +54,7 @@ class TritonServer:
         self._url = url
         self._settings = settings
         self._channel: grpc.aio.Channel | None = None
+        self._infer_method: Any = None
         self._mapped: set[str] = set()
         self._abandoned = AbandonedCalls(grace_s=_LAST_ANSWER_S)
 
@@ -81,11 +82,8 @@ class TritonServer:
                 f"a request of {request.rows} rows takes {len(message):,} bytes, more than "
                 f"the {self._settings.max_message_bytes:,} that fit: send fewer rows"
             )
-        call = self._connected().unary_unary(
-            _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
-        )
         about = (("traceparent", request.traceparent),) if request.traceparent else None
-        answer = self._ask(call(message, timeout=timeout_s, metadata=about))
+        answer = self._ask(self._inferring()(message, timeout=timeout_s, metadata=about))
         response = await self._abandoned.answer(answer)
         return wire.decode(response, request, server=self._url)
 
@@ -240,7 +238,7 @@ class TritonServer:
         Safe to repeat.
         """
         await self._abandoned.wait()
-        channel, self._channel = self._channel, None
+        channel, self._channel, self._infer_method = self._channel, None, None
         if channel is not None:
             await channel.close()
 
@@ -250,6 +248,14 @@ class TritonServer:
                 self._url.removeprefix(_SCHEME), options=_channel_options(self._settings)
             )
         return self._channel
+
+    def _inferring(self) -> Any:
+        """Return what sends a request, made once for each connection."""
+        if self._infer_method is None:
+            self._infer_method = self._connected().unary_unary(
+                _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
+            )
+        return self._infer_method
 
     async def _describe(self, model: str, version: str) -> tuple[Any, Any]:
         about = {"name": model, "version": version}

@@ -16,12 +16,21 @@ from api.v2.reading import check_binary, read_head, split
 from api.v2.requests import InferenceRequest
 from api.v2.writing import outputs_of, write_answer
 
+LARGE_BYTES = 1 << 18
+"""Bodies from this size on wait for their turn; smaller ones take less than what waiting does."""
+
 _JSON = "application/json"
 _BINARY = "application/octet-stream"
 _WORTH_A_THREAD = 65_536
 """Bytes that are compressed, or walked through, in about a millisecond."""
 _ONE_PIECE = 65_536
 """Up to so many bytes are copied together: cheaper than another write to the socket."""
+
+
+def announced_bytes(request: Request) -> int:
+    """Return how large the body says that it is, as it is sent; 0 where it does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> bytes:

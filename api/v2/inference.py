@@ -1,12 +1,13 @@
 """Answer inference requests."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from api.dependencies import dependencies_of
 from api.gateway.authorization import authorize, requires
@@ -14,7 +15,8 @@ from api.gateway.scopes import ScopeName
 from api.gateway.tracing import request_id_of, traceparent_of
 from api.online.port import DeadlinePassed, OnlineCall, OnlineName
 from api.v2 import kinds
-from api.v2.bodies import plain_body, read_request, write_response
+from api.v2.bodies import LARGE_BYTES, announced_bytes, plain_body, read_request, write_response
+from api.v2.body_turns import Turn
 from api.v2.described import ANSWERED, INFER, V2Model, V2Version, refusals_v2
 from api.v2.disconnects import ClientGone, NoAnswer, while_connected
 from api.v2.headers import Told, read_headers
@@ -28,17 +30,18 @@ class _Direct(APIRoute):
     """A route whose function checks everything itself.
 
     FastAPI describes it; its own way to the function's parameters would cost a small request as
-    much as reading it does.
+    much as reading it does, and its stacks of what to close as much as the answer's header.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+    def __init__(self, path: str, endpoint: Callable[..., Any], **declared: Any) -> None:
+        super().__init__(path, endpoint, **declared)
 
-        async def handled(request: Request) -> Response:
-            answer: Response = await self.endpoint(request, **request.path_params)
-            return answer
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive, send)
+            response: Response = await endpoint(request, **request.path_params)
+            await response(scope, receive, send)
 
-        return handled
+        self.app = answer
 
 
 router = APIRouter(
@@ -73,9 +76,21 @@ async def _answer(request: Request, model: str, version: str | None = None) -> R
     began = time.monotonic()
     await authorize(request, _SCOPES)
     name = checked_name(model, version)
-    told, needs = read_headers(request), dependencies_of(request)
+    told, size = read_headers(request), announced_bytes(request)
+    if size < LARGE_BYTES:
+        return await _answered(request, name, told, began)
+    async with dependencies_of(request).turns.turn(size, within_s=told.timeout_s) as turn:
+        return await _answered(request, name, told, began, turn)
+
+
+async def _answered(
+    request: Request, name: OnlineName, told: Told, began: float, turn: Turn | None = None
+) -> Response:
+    needs = dependencies_of(request)
     try:
         body = await plain_body(request, needs.offload, max_bytes=needs.traffic.max_infer_bytes)
+        if turn is not None:
+            turn.body_came()
         left_s = None if told.timeout_s is None else told.timeout_s - (time.monotonic() - began)
         description = await needs.online.expected(name, within_s=left_s)
         asked = await read_request(body, told.json_bytes, description, needs.offload)
