@@ -64,10 +64,10 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-header --no-annotate --no-emit-index-url
 WITHOUT := --excludes excluded.in
 
-bench-online: ## measure online requests beside Triton's own HTTP endpoint (SECONDS= TURNS=)
-	@$(SET_UP) demo
-	@$(BIN)/python -m benchmarks.online --keep $(if $(SECONDS),--seconds "$(SECONDS)") \
-	  $(if $(TURNS),--turns "$(TURNS)")
+bench-online: ## measure online requests beside Triton's own HTTP and MLServer (SECONDS= TURNS= ONLY=)
+	@$(SET_UP) bench-online
+	@$(BIN)/python -m benchmarks.online $(if $(SECONDS),--seconds "$(SECONDS)") \
+		$(if $(TURNS),--turns "$(TURNS)") $(if $(ONLY),--only "$(ONLY)",--keep)
 
 bench-scale: ## measure one job on 1, 2, 4 and 8 workers (SECONDS= each, WORKERS=, SHARDS=20000 for Prefect's health)
 	@$(SET_UP) demo
@@ -84,11 +84,12 @@ lock: export UV_SYSTEM_CERTS ?= true
 lock: ## lock requirements/*.in anew (UPGRADE=1 takes newer versions)
 	@$(SET_UP) lock
 	@cd requirements && ../$(LOCK) $(if $(UPGRADE),--upgrade) bench.in -o bench.txt
+	@cd requirements && ../$(LOCK) $(if $(UPGRADE),--upgrade) mlserver.in -o mlserver.txt
 	@cd requirements && $(foreach name,bootstrap dev,../$(LOCK) $(WITHOUT) $(if $(UPGRADE),--upgrade) $(name).in -o $(name).txt &&) true
 	@cd requirements && $(foreach name,up demo runtime,../$(LOCK) $(WITHOUT) --constraint dev.txt $(name).in -o $(name).txt &&) true
 	@cd requirements && ../$(LOCK) $(WITHOUT) --no-deps $(if $(UPGRADE),--upgrade) triton.in -o triton.txt
 	@cd requirements && ../$(LOCK) --no-deps $(if $(UPGRADE),--upgrade) clients.in -o clients.txt
 
 clean: ## remove what was built; data, registry and Prefect's history in .nightshift stay
-	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/clients-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
+	rm -rf .venv .nightshift/boot .nightshift/bench-env .nightshift/clients-env .nightshift/mlserver-env .nightshift/triton-env .nightshift/triton .nightshift/prefect/template
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,13 +37,18 @@ def _processor() -> str:
     return platform.machine()
 
 
+def packages(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of these packages, in our environment."""
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
 def versions(peers_python: Path) -> dict[str, Mapping[str, str]]:
     """Return the versions of what matters, in our environment and in the peers'."""
     asked = subprocess.run(
         [peers_python, "-c", _ASK, *_PEERS], capture_output=True, text=True, check=True
     )
     return {
-        "nightshift": {"python": platform.python_version()} | {n: version(n) for n in _OURS},
+        "nightshift": packages(_OURS),
         "peers": json.loads(asked.stdout),
     }
 

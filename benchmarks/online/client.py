@@ -85,14 +85,33 @@ def infer_request(path: str, features: np.ndarray, headers: Mapping[str, str]) -
     }
     text = json.dumps(told).encode()
     lines = {
-        "Host": "bench",
         "Content-Type": "application/octet-stream",
         "Inference-Header-Content-Length": str(len(text)),
-        "Content-Length": str(len(text) + len(content)),
-        **headers,
     }
+    return _request(path, lines | dict(headers), text + content)
+
+
+def json_request(path: str, features: np.ndarray, headers: Mapping[str, str]) -> bytes:
+    """Return the same request with everything in JSON, its answer as well."""
+    told = {
+        "inputs": [
+            {
+                "name": "features",
+                "datatype": "FP32",
+                "shape": list(features.shape),
+                "data": features.ravel().tolist(),
+            }
+        ]
+    }
+    return _request(
+        path, {"Content-Type": "application/json", **headers}, json.dumps(told).encode()
+    )
+
+
+def _request(path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = {"Host": "bench", "Content-Length": str(len(body)), **headers}
     head = f"POST {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
-    return head.encode() + b"\r\n" + text + content
+    return head.encode() + b"\r\n" + body
 
 
 def scores(reply: Reply) -> np.ndarray:

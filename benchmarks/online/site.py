@@ -1,6 +1,7 @@
 """Run what is measured: Triton servers, with our API before them."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -74,6 +75,24 @@ def running_api(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def register(port: int, model: str) -> None:
+    """Have the API know `model` as its own, with its first version as `champion`."""
+    versions = f"/v1/models/{model}/versions"
+    draft = {"served_name": model, "digest": f"sha256:{0:064x}"}
+    _send(port, "POST", versions, draft, {"Idempotency-Key": "first"})
+    alias = f"/v1/models/{model}/aliases/champion"
+    _send(port, "PUT", alias, {"version": 1}, {"If-None-Match": "*"})
+
+
+def _send(
+    port: int, method: str, path: str, body: Mapping[str, object], headers: Mapping[str, str]
+) -> None:
+    """Raises `HTTPError` for any answer but success."""
+    told = {"Content-Type": "application/json", **bearer(), **headers}
+    url = f"http://{LOOPBACK}:{port}{path}"
+    urlopen(Request(url, json.dumps(body).encode(), told, method=method)).read()
 
 
 def _await(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -62,6 +62,11 @@ class Folders:
         return self.state / "bench-env"
 
     @property
+    def mlserver(self) -> Path:
+        """The other server that online requests are measured on."""
+        return self.state / "mlserver-env"
+
+    @property
     def clients(self) -> Path:
         """Stock clients that the API is tested with, on top of the platform's environment."""
         return self.state / "clients-env"
@@ -196,6 +201,22 @@ def build_clients(folders: Folders, uv: Path) -> None:
 
 def _clients_stamp(folders: Folders) -> Stamp:
     return Stamp("clients", stamp.digest(folders.lock("clients")), Interpreter.current().label)
+
+
+def mlserver_is_current(folders: Folders) -> bool:
+    """Say whether MLServer is there, as locked."""
+    return stamp.read(folders.mlserver) == _mlserver_stamp(folders)
+
+
+def build_mlserver(folders: Folders, uv: Path) -> None:
+    """Make MLServer's environment, as its users would have it."""
+    wanted = _mlserver_stamp(folders)
+    _build(folders.mlserver, uv, wanted, folders.lock("mlserver"), None)
+    wanted.write(folders.mlserver)
+
+
+def _mlserver_stamp(folders: Folders) -> Stamp:
+    return Stamp("mlserver", stamp.digest(folders.lock("mlserver")), Interpreter.current().label)
 
 
 def bench_is_current(folders: Folders) -> bool:

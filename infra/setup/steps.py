@@ -21,6 +21,7 @@ _NEEDS = {
     "demo": ("demo", True),
     "up": ("up", True),
     "bench": ("demo", True),
+    "bench-online": ("demo", True),
     "lint": ("dev", False),
     "test": ("dev", True),
 }
@@ -76,6 +77,8 @@ def _is_ready(folders: Folders, target: str) -> bool:
         return environments.uv_is_current(folders)
     if target == "bench" and not environments.bench_is_current(folders):
         return False
+    if target == "bench-online" and not environments.mlserver_is_current(folders):
+        return False
     if target == "test" and not environments.clients_are_current(folders):
         return False
     return environments.platform_is_current(folders, packages) and (
@@ -97,6 +100,9 @@ def _build(folders: Folders, target: str) -> None:
     if target == "bench" and not environments.bench_is_current(folders):
         with progress("what the benchmarks compare with"):
             environments.build_bench(folders, uv)
+    if target == "bench-online" and not environments.mlserver_is_current(folders):
+        with progress("MLServer, to compare with"):
+            environments.build_mlserver(folders, uv)
     if target == "test" and not environments.clients_are_current(folders):
         with progress("stock clients to test with"):
             environments.build_clients(folders, uv)
