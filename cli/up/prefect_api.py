@@ -12,9 +12,10 @@ WORK_POOL = "nightshift"
 COORDINATORS, SCORERS = "coordinator", "scorer"
 """The work queues: of runs that wait for others, of those others (`prefect.yaml`)."""
 _UNDER_WAY = ("RUNNING", "PENDING", "CANCELLING")
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
+"""Its first answers take seconds on a machine that starts everything else at the same time."""
 _PAGE = 200
-_BUSY_S, _PAUSE_S = 20.0, 0.2
+_BUSY_S, _PAUSE_S = 60.0, 0.2
 """How long a server may be busy, many times what its longest write takes; between two tries."""
 
 

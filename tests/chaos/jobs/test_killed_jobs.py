@@ -36,7 +36,9 @@ def test_in_a_folder(site: Site, chaos: Chaos) -> None:
 @pytest.mark.parametrize("site", ["s3"], indirect=True)
 def test_in_a_bucket(site: Site, half: int, chaos: Chaos) -> None:
     """SIGKILL of the S3 server's front as well; in two halves, each of some minutes."""
-    del half  # chance differs with the test's name
+    # Chance differs with the test's name.
+    if half == 2 and chaos.scale is None:
+        pytest.skip("the same with other chances; a sample needs one")
     toll = besiege(site, chaos, chaos.count(30, sample=1))
     assert toll.stale == 0
     chaos.tell(str(toll))
