@@ -76,6 +76,8 @@ class Hedging:
         self, ticket: Ticket, request: InferRequest, deadline: float, may_repeat: MayRepeat
     ) -> InferAnswer | Failed:
         """Send the request to the ticket's server, and perhaps to another one."""
+        if len(self._router.routes) == 1:
+            return await self._attempts.make(ticket, request, deadline)
         self._budget.earn()
         race = _Race(ticket, request, deadline, may_repeat, asyncio.timeout(None))
         half_s = max((deadline - self._clock()) / 2, 0.0)

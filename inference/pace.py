@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from inference.route import ModelKey
 
-_MOST_CUT = 16
+_MOST_CUT = 12
 """How much less than the most that was ever sent a request may have for the sake of others."""
 _KEPT = 0.8
 """What the answers before the last count in the time of a row."""
@@ -34,7 +34,7 @@ class Pace:
         return self._most.get(model, self._first_rows)
 
     def brief_rows(self, model: ModelKey, *, target_s: float) -> int:
-        """Return how many rows take so short a time, a sixteenth of the most sent at least.
+        """Return how many rows take so short a time, a twelfth of the most sent at least.
 
         What a request costs besides its rows would be most of the time with fewer.
         """

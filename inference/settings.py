@@ -92,7 +92,7 @@ class InferenceSettings(BaseSettings):
     fewer there. As long as a small model takes."""
     give_way_request_s: float = Field(default=0.01, gt=0)
     """Time that a batch request is to take meanwhile, as whoever comes waits for it: requests are
-    cut to that, to a sixteenth at most."""
+    cut to that, to a twelfth at most."""
     window_initial: int = Field(default=4, ge=1)
     """Requests in flight to a server before anything is known of it: one computing, one in
     the queue, two on the wire."""

@@ -62,11 +62,11 @@ def test_there_is_always_a_row_to_ask_for(events: list[tuple[bool, int, float]])
             assert subject.most_rows(MODEL) >= before
 
 
-def test_a_brief_request_has_a_sixteenth_of_the_rows_at_least() -> None:
+def test_a_brief_request_has_a_twelfth_of_the_rows_at_least() -> None:
     """As many as are answered in the time, none more than else; before anything is known, all."""
     subject = Pace(target_s=15.0, first_rows=16)
     assert subject.brief_rows(MODEL, target_s=0.01) == 16
-    subject.answered(MODEL, 1600, server=0, own_s=1.6, queue_s=0.1, now=1.0)
+    subject.answered(MODEL, 1200, server=0, own_s=1.2, queue_s=0.1, now=1.0)
     assert subject.brief_rows(MODEL, target_s=0.5) == 500
     assert subject.brief_rows(MODEL, target_s=0.0001) == 100
     assert subject.brief_rows(MODEL, target_s=3600.0) == subject.most_rows(MODEL)
