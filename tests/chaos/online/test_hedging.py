@@ -19,7 +19,6 @@ from tests.chaos.seeds import Chaos
 pytestmark = [pytest.mark.triton, pytest.mark.chaos]
 
 RATE = 60.0
-TURN_S = 4.0
 STALL_S = 0.2
 PAUSE_S = 0.8
 DEADLINE_S = 5.0
@@ -34,6 +33,7 @@ async def test_servers_stall(whole: list[LocalTriton], chaos: Chaos) -> None:
     servers = whole[:2]
     settings = CallersInferenceSettings(triton_urls=tuple(each.grpc_url for each in servers))
     random, turns = chaos.random(), chaos.count(10, sample=1)
+    turn_s = 1.5 if chaos.scale is None else 4.0
     took: dict[bool, list[float]] = {False: [], True: []}
     # Each has a pool of its own: without second requests what is usual is soon the stall.
     async with open_pool(settings) as plain, open_pool(settings) as hedging:
@@ -44,7 +44,7 @@ async def test_servers_stall(whole: list[LocalTriton], chaos: Chaos) -> None:
         for number in range(2 * turns):
             hedged = number % 2 == 1
             stalls = asyncio.create_task(_stall(servers, random))
-            took[hedged] += await _turn(pools[hedged], hedged=hedged, seconds=TURN_S)
+            took[hedged] += await _turn(pools[hedged], hedged=hedged, seconds=turn_s)
             stalls.cancel()
             await asyncio.gather(stalls, return_exceptions=True)
         health = hedging.health()
