@@ -86,7 +86,7 @@ def test_the_deployments_fit_it(kind: str) -> None:
             assert given.keys() <= variables["properties"].keys()
 
 
-async def test_a_process_is_started_by_it() -> None:
+async def test_a_process_is_started_by_it(prefect_api: LocalPrefect) -> None:
     """In the worker's folder, with the run's variables."""
     given = {"env": {"NIGHTSHIFT_SCORE_ON": "here"}, "working_dir": "/srv/jobs"}
     made: ProcessJobConfiguration = await ProcessJobConfiguration.from_template_and_values(

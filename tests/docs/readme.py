@@ -1,4 +1,4 @@
-"""Read the README's marked blocks."""
+"""Read the marked blocks of the README and other pages."""
 
 import re
 from collections.abc import Iterator
@@ -33,10 +33,15 @@ class Block:
     text: str
     """What stands between the fences."""
 
+    @property
+    def needs_up(self) -> bool:
+        """Whether it is for a shell beside `nightshift up`."""
+        return " with up" in self.mark
 
-def blocks() -> Iterator[Block]:
+
+def blocks(page: Path = README) -> Iterator[Block]:
     """Return the marked blocks in order."""
-    for found in _BLOCK.finditer(README.read_text()):
+    for found in _BLOCK.finditer(page.read_text()):
         yield Block(found["mark"], found["text"])
 
 

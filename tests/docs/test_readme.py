@@ -114,6 +114,8 @@ def test_the_worked_example_prints_what_the_readme_shows(
     with ExitStack() as running:
         reader = Reader(tmp_path, environment, running)
         for block in blocks():
+            if block.needs_up:
+                continue  # tests/docs/test_up.py runs them
             if not block.mark.startswith("printed"):
                 reader.follow(block)
             elif not block.mark.startswith("printed by"):
