@@ -39,9 +39,10 @@ def route(
     why: Why = "",
     as_json: AsJson = False,
 ) -> None:
-    """Split the requests of an alias over versions, or show how they are split.
+    """Split an alias's requests over versions.
 
     The version that the alias points to gets what is left. A split replaces the one before.
+    Without options, show how they are split.
     """
     from cli.catalog import opened_routing
 
@@ -77,11 +78,13 @@ def parse_share(option: str, name: str, *, whole: bool = False) -> "Share":
     version, equals, percent = option.partition("=")
     try:
         part = float(percent.removesuffix("%")) if equals or not whole else _WHOLE_PERCENT
-        share = round(part * WHOLE / _WHOLE_PERCENT)
-        return Share(int(version), share)
+        found = Share(int(version), round(part * WHOLE / _WHOLE_PERCENT))
     except (ValueError, OverflowError) as error:
         form = "VERSION, or VERSION=PERCENT%" if whole else "VERSION=PERCENT%, for example 2=10%"
         raise typer.BadParameter(f"{name} {option}: write {form}") from error
+    if not 0 < found.share <= WHOLE:
+        raise typer.BadParameter(f"{name} {option}: choose a part from 0.01% to 100%")
+    return found
 
 
 def _alias_of(what: str) -> tuple[str, str]:

@@ -14,7 +14,10 @@ app = typer.Typer(help="Manage pools of Triton servers through the API.", no_arg
 
 Pool = Annotated[str, typer.Argument(metavar="POOL", help="Its name.")]
 Server = Annotated[str, typer.Argument(metavar="HOST:PORT", help="Its gRPC address.")]
-Version = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="What to load.")]
+Version = Annotated[
+    str,
+    typer.Argument(metavar="NAME@VERSION", help="The version, or NAME@ALIAS for what that is now."),
+]
 _SERVER_HEADERS = ("server", "state", "breaker", "in flight", "serves")
 
 

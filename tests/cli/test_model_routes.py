@@ -89,3 +89,10 @@ def test_what_is_no_share_is_refused(option: str) -> None:
     """With the form that it has."""
     with pytest.raises(typer.BadParameter, match="write VERSION"):
         parse_share(option, "--to")
+
+
+@pytest.mark.parametrize("option", ["2=0%", "2=0.001%", "2=-1%", "2=100.01%", "2=200"])
+def test_a_part_is_some_of_the_whole(option: str) -> None:
+    """Told before anything is asked of the registry."""
+    with pytest.raises(typer.BadParameter, match="choose a part from 0"):
+        parse_share(option, "--to")
