@@ -58,6 +58,6 @@ def test_one_worker_with_one_slot_is_enough(
     assert run.state_name == "Completed", run.state
     assert workplace.scores() == expected
     slices = slice_runs(manifest(workplace, "scores")["fingerprint"])
-    assert {each.name: each.state_name for each in slices} == {
-        f"slice {k} run {k}": "Cancelled" for k in range(4)
-    }
+    # It may have begun with the first before it had sent them all.
+    assert {each.name for each in slices} <= {f"slice {k} run {k}" for k in range(4)}
+    assert {each.state_name for each in slices} == {"Cancelled"}
