@@ -22,6 +22,7 @@ from api.gateway.gateway import Gateway, gateway_of
 from api.gateway.outcomes import Outcomes, possible
 from api.gateway.rate_limits import RateLimits
 from api.gateway.tracing import Tracing
+from api.kept_route import KeptListRoute, KeptRoute
 from api.management import include_management
 from api.models import reads as model_reads
 from api.pools import reads as pool_reads
@@ -74,7 +75,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.exposition = Exposition(
         gateway.metrics, token.get_secret_value() if token is not None else None
     )
-    # Routes are asked in their order: those that are asked for most come first.
     for reads in (model_reads, pool_reads):
         app.router.routes.extend(reads.router.routes)
     include_v2(app)
@@ -84,6 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs_page.router)
     if gateway.demo is not None:
         app.include_router(demo.router)
+    # Routes are asked in their order: those that are asked for most come first.
+    app.router.routes.sort(key=lambda route: not isinstance(route, KeptRoute | KeptListRoute))
     return app
 
 
