@@ -161,7 +161,7 @@ async def test_a_shadow_is_compared_and_never_heard(site: Site) -> None:
 
 async def test_a_stuck_shadow_costs_callers_nothing(tmp_path: Path) -> None:
     """Copies that do not end are bounded, the ones after them dropped; no server is blamed."""
-    async with opened(tmp_path, "a", shadow_most=3, shadow_timeout_s=0.2) as site:
+    async with opened(tmp_path, "a", shadow_most=3, shadow_timeout_s=2.0) as site:
         await route(site, [], Share(2, 10_000))
         server = site.servers["a"]
         server.hung.add("triples")
