@@ -3,10 +3,11 @@
 from collections import deque
 from dataclasses import dataclass
 
-_LOOKS = 5
-"""Looks that are compared: two seconds, in which five requests of others are seen."""
-_QUIET = 4
-"""Looks without requests of others after which batch takes more again."""
+_LOOKS = 9
+"""Looks that are compared: four seconds, in which callers at a server that batch fills are seen
+even though as many requests as are in flight may be batch's own."""
+_QUIET = 1
+"""Looks without requests of others, all four seconds of each, after which batch takes more."""
 _UNSURE = 2
 """Requests that a server may count later than it answers them."""
 

@@ -47,13 +47,13 @@ def test_others_who_do_not_wait_cost_nothing() -> None:
 
 
 def test_when_others_have_gone_it_takes_all_again() -> None:
-    """One more with each look, after two seconds that are quiet."""
+    """One more with each look, after four seconds that are quiet."""
     server = Shared()
     server.look(ours=40, each_waits_s=0.1)
     for _ in range(3):
         server.look(ours=40, others=20, each_waits_s=0.1)
-    ceilings = [server.look(ours=10) for _ in range(16)]
-    assert ceilings == [1] * 7 + [2, 3, 4, 5, 6, 7, 8, None, None]
+    ceilings = [server.look(ours=10) for _ in range(17)]
+    assert ceilings == [1] * 8 + [2, 3, 4, 5, 6, 7, 8, None, None]
 
 
 def test_what_the_server_counts_late_is_not_taken_for_others() -> None:

@@ -52,10 +52,10 @@ def test_batch_has_one_request_at_a_time_there_while_callers_come() -> None:
             await asyncio.sleep(5.0)
             assert (route.ceiling, route.outstanding) == (None, 4)
             usual = batch.most_rows("faulty", "1")
-            await ask(5.0)
+            await ask(8.0)
             assert (route.ceiling, route.outstanding) == (1, 1)
             assert batch.most_rows("faulty", "1") < usual
-            await asyncio.sleep(8.0)
+            await asyncio.sleep(9.0)
             assert (route.ceiling, route.outstanding) == (None, 4)
             assert batch.most_rows("faulty", "1") == usual
             for job in jobs:
