@@ -99,7 +99,7 @@ def opened_page(folder: Path) -> Iterator[Page]:
     with process:
         process.await_ready(lambda: chosen.exists() and bool(chosen.read_text()), deadline_s=60)
         port = chosen.read_text().splitlines()[0]
-        pages = httpx.get(f"http://{LOOPBACK}:{port}/json/list").json()
+        pages = httpx.get(f"http://{LOOPBACK}:{port}/json/list", timeout=60).json()
         (address,) = (each["webSocketDebuggerUrl"] for each in pages if each["type"] == "page")
         with connect(address, max_size=None) as connection:
             yield Page(connection)

@@ -56,20 +56,20 @@ def url(triton_factory: TritonFactory, tmp_path: Path) -> Iterator[str]:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
+        return httpx.get(f"{url}/health/ready", timeout=2).status_code == 200
     except httpx.TransportError:
         return False
 
 
 def test_the_page_shows_every_operation_and_its_examples_work(url: str, tmp_path: Path) -> None:
     """Nothing comes from elsewhere, nothing is complained of; a person only presses buttons."""
-    paths = httpx.get(f"{url}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{url}/openapi.json", timeout=60).json()["paths"]
     described = {
         f"{method.upper()} {path}": f"operations-{each['tags'][0]}-{each['operationId']}"
         for path, item in paths.items()
         for method, each in item.items()
     }
-    token = httpx.get(f"{url}/v1/token/demo").json()["token"]
+    token = httpx.get(f"{url}/v1/token/demo", timeout=60).json()["token"]
     with chromium.opened_page(tmp_path) as page:
         page.call("Page.navigate", url=f"{url}/docs")
         count = "document.querySelectorAll('.opblock').length"
