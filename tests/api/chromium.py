@@ -97,7 +97,7 @@ def opened_page(folder: Path) -> Iterator[Page]:
     log = folder / "chromium.log"
     process = GuardedProcess("Chromium", command, log=log, env=os.environ, grace_s=5)
     with process:
-        process.await_ready(lambda: chosen.exists() and bool(chosen.read_text()), deadline_s=60)
+        process.await_ready(lambda: chosen.exists() and bool(chosen.read_text()), deadline_s=300)
         port = chosen.read_text().splitlines()[0]
         pages = httpx.get(f"http://{LOOPBACK}:{port}/json/list", timeout=60).json()
         (address,) = (each["webSocketDebuggerUrl"] for each in pages if each["type"] == "page")
