@@ -72,8 +72,6 @@ def test_many_jobs_at_once_run_once_each(
         )
         chaos.tell(told)
         try:
-            if chaos.scale is not None:  # a sample in between other tests has no figures
-                assert p99 < LONGEST_S, told
             once = Counter(dict.fromkeys(jobs, 1))
             assert len(once) == count
             assert eventually(lambda: runs_of(jobs) == once, within_s=400)
