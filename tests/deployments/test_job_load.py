@@ -77,6 +77,8 @@ def test_many_jobs_at_once_run_once_each(
             assert eventually(lambda: runs_of(jobs) == once, within_s=400)
         finally:
             forget_runs(jobs)
+    if chaos.scale is not None:  # a sample in between other tests has no figures
+        assert p99 < LONGEST_S, told
 
 
 def test_an_api_that_is_killed_loses_no_job(
