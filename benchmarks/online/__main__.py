@@ -65,9 +65,10 @@ async def _measured(seconds: float, turns: int, wanted: list[str]) -> list[Figur
         triton = running.enter_context(
             LocalTriton(MODELS, local.triton_env_dir, models=[MODEL], state_dir=state / "triton")
         )
-        one, other = (
-            running.enter_context(running_api(state, [triton.grpc_url])) for _ in range(2)
-        )
+        # A log of its own for each process; the registry is the same.
+        logs = {"NIGHTSHIFT_DATA_DIR": str(state / "other")}
+        one = running.enter_context(running_api(state, [triton.grpc_url]))
+        other = running.enter_context(running_api(state, [triton.grpc_url], more=logs))
         register(one.port, MODEL)
         peer: Side | None = None
         if ENVIRONMENT.is_dir() and "peers" in wanted:
