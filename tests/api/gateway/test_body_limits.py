@@ -54,6 +54,18 @@ def test_a_compressed_body_is_not_taken(served: Probe) -> None:
     assert served.rss_bytes("VmHWM") - before < 64 * MIB
 
 
+def test_a_bomb_for_a_model_takes_no_memory(served: Probe) -> None:
+    """There gzip is undone, within its bound: 256 MiB of zeros are refused when 64 are counted."""
+    before = served.rss_bytes()
+    bomb = gzip.compress(bytes(256 * MIB), compresslevel=1)
+    headers = {**JSON, **tokens.bearer(), "Content-Encoding": "gzip"}
+    answer = httpx.post(
+        f"{served.url}/v2/models/churn/infer", content=bomb, headers=headers, timeout=60
+    )
+    assert answer.status_code == 413
+    assert served.rss_bytes("VmHWM") - before < 64 * MIB
+
+
 def test_what_fits_is_taken_to_the_last_byte(served: Probe) -> None:
     """With and without Content-Length; one byte more is too much, and told by the header alone."""
     headers = {**tokens.bearer(), "Content-Type": "application/octet-stream"}
