@@ -46,7 +46,7 @@ def test_thirty_two_clients_lose_nothing(
     store_url: str, redis_url: str, tmp_path: Path, chaos: Chaos
 ) -> None:
     """No gap in a history, no number twice, no lost move, no old answer, no deadlock."""
-    turns = chaos.count(20, sample=1)
+    turns = chaos.count(10, sample=1)
     processes, clients = LONG if chaos.scale else SAMPLE
     with ExitStack() as running:
         urls = []
