@@ -32,6 +32,12 @@ def answered(
     return Response(body.model_dump_json(), status_code=status, headers=told, media_type=_JSON)
 
 
+def created(body: BaseModel, *, within: Request, name: object, etag: str) -> Response:
+    """Answer the create `within` a collection with what goes by `name` there from now on."""
+    place = {"Location": f"{within.url.path}/{name}"}
+    return answered(body, status=HTTPStatus.CREATED, etag=etag, headers=place)
+
+
 def read(body: BaseModel, *, etag: str, if_none_match: str | None) -> Response:
     """Return the body, or 304 to a caller who has it."""
     if unchanged(if_none_match, etag):

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
-from api.answers import answered
+from api.answers import answered, created
 from api.anywhere import ANYWHERE
 from api.bodies import StrictRoute
 from api.dependencies import Needs
@@ -74,11 +74,8 @@ async def create_model(
         model = rules.catalog.create_model(
             draft.name, description=draft.description, tags=draft.tags, by=caller.subject
         )
-        place = {"Location": f"{request.url.path}/{model.name}"}
-        status = HTTPStatus.CREATED
-        return answered(
-            ModelBody.model_validate(model), status=status, etag=etag(model.revision), headers=place
-        )
+        body, tag = ModelBody.model_validate(model), etag(model.revision)
+        return created(body, within=request, name=model.name, etag=tag)
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from api import errors
-from api.answers import answered
+from api.answers import answered, created
 from api.anywhere import ANYWHERE
 from api.bodies import StrictRoute
 from api.dependencies import Dependencies, Needs
@@ -81,9 +81,8 @@ async def register_version(
     Without a `signature` the servers of `pool` load the model and are asked. The same content
     again gives the version that is there.
     """
-
-    place, by = request.url.path, caller.subject
-    create = partial(_registered, model=model, draft=draft, place=place, by=by)
+    by = caller.subject
+    create = partial(_registered, model=model, draft=draft, request=request, by=by)
     if draft.signature is not None and draft.digest is not None:
         sent = draft.signature.value(), draft.digest
         return await needs.repeats.once(
@@ -154,7 +153,7 @@ def _registered(
     *,
     model: str,
     draft: VersionDraft,
-    place: str,
+    request: Request,
     by: str,
 ) -> Response:
     signature, digest = said
@@ -170,10 +169,8 @@ def _registered(
         tags=draft.tags,
         by=by,
     )
-    headers = {"Location": f"{place}/{version.version}"}
-    return answered(
-        VersionBody.of(version), status=HTTPStatus.CREATED, etag=VERSION_ETAG, headers=headers
-    )
+    body, number = VersionBody.of(version), version.version
+    return created(body, within=request, name=number, etag=VERSION_ETAG)
 
 
 async def _described(needs: Dependencies, draft: VersionDraft) -> tuple[Signature, str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
-from api.answers import answered
+from api.answers import answered, created
 from api.anywhere import ANYWHERE
 from api.bodies import StrictRoute
 from api.dependencies import Needs
@@ -61,11 +61,8 @@ async def create_pool(
 
     def create(rules: Rules) -> Response:
         pool = rules.fleet.create_pool(draft.name, description=draft.description, by=caller.subject)
-        place = {"Location": f"{request.url.path}/{pool.name}"}
-        status = HTTPStatus.CREATED
-        return answered(
-            PoolBody.model_validate(pool), status=status, etag=etag(pool.revision), headers=place
-        )
+        body, tag = PoolBody.model_validate(pool), etag(pool.revision)
+        return created(body, within=request, name=pool.name, etag=tag)
 
     subject = caller.subject
     return await needs.repeats.once(request, idempotency_key, subject=subject, create=create)

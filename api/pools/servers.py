@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api import errors
-from api.answers import answered
+from api.answers import answered, created
 from api.anywhere import ANYWHERE
 from api.bodies import StrictRoute
 from api.dependencies import Dependencies, Needs
@@ -85,9 +85,7 @@ async def add_server(
     def create(rules: Rules, told: Callable[[PoolServer], ServerBody]) -> Response:
         url = check_address(draft.url)
         server = rules.fleet.add_server(pool, url, by=caller.subject, why=draft.why)
-        place = {"Location": f"{request.url.path}/{url}"}
-        tag = etag(server.revision)
-        return answered(told(server), status=HTTPStatus.CREATED, etag=tag, headers=place)
+        return created(told(server), within=request, name=url, etag=etag(server.revision))
 
     response = await needs.repeats.once_after(
         request, idempotency_key, subject=caller.subject, look=look, create=create
