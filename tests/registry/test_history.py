@@ -50,5 +50,5 @@ def test_the_registry_agrees_with_itself_on_servers(
     def place() -> Place:
         return OnServers(postgres_url, redis_server.url, flush)
 
-    examples, steps = chaos.count(100, sample=1), 30 if chaos.scale else 15
+    examples, steps = chaos.count(40, sample=1), 30 if chaos.scale else 15
     _work(chaos, place, examples=examples, steps=steps)

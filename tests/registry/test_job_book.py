@@ -1,6 +1,6 @@
 """Jobs by the rules: what a submission takes, what may follow on what, who may speak."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,7 @@ from registry.jobs import (
     JobState,
     places_above,
 )
+from registry.port import Store
 from registry.settings import RegistrySettings
 from registry.store import open_store
 from tests.contracts.memory_store import MemoryStore
@@ -60,6 +61,20 @@ def store() -> MemoryStore:
             rows.add_version(replace(FIRST, version=number), content=str(number))
     Catalog(store).set_alias("flights", "champion", 1)
     return store
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A registry on a real database that has flights@1."""
+    url = f"sqlite:///{tmp_path}/registry.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    store = open_store(RegistrySettings(database_url=url))
+    with store.writing() as rows:
+        rows.add_model(FLIGHTS)
+        rows.add_version(FIRST, content="1")
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -299,19 +314,9 @@ def test_every_state_has_its_ways() -> None:
     assert places_above("/a/b") == ("/a/b", "/a", "")
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_of_many_who_write_at_one_place_one_may(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_of_many_who_write_at_one_place_one_may(database: Store) -> None:
     """Sixteen submit at once, half of them one request: one job comes of each."""
-    url = f"sqlite:///{tmp_path}/registry.db"
-    if database == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    store = open_store(RegistrySettings(database_url=url))
-    with store.writing() as rows:
-        rows.add_model(FLIGHTS)
-        rows.add_version(FIRST, content="1")
-    jobs, start = Jobs(store), Barrier(16)
+    jobs, start = Jobs(database), Barrier(16)
     order = replace(ORDER, model=ModelRef("flights", None, 1))
     ends: list[str] = []
 
@@ -331,27 +336,16 @@ def test_of_many_who_write_at_one_place_one_may(
     found = jobs.jobs().items
     assert len(found) == 2
     assert sorted(ends) == sorted(["taken"] * 7 + [_id(found, "out")] + [_id(found, "b")] * 8)
-    store.close()
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_a_failed_run_waits_for_who_takes_its_output(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_failed_run_waits_for_who_takes_its_output(database: Store) -> None:
     """Prefect runs it again while another job is submitted for its place: one of them has it."""
-    url = f"sqlite:///{tmp_path}/registry.db"
-    if database == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    store = open_store(RegistrySettings(database_url=url))
-    with store.writing() as rows:
-        rows.add_model(FLIGHTS)
-        rows.add_version(FIRST, content="1")
-    jobs = Jobs(store)
+    jobs = Jobs(database)
     job = _submitted(jobs, replace(ORDER, model=ModelRef("flights", None, 1)))
     failed = jobs.move(job.id, 1, JobState.FAILED, by="run")
     other = replace(job, id="another", output="s3://lake/out/below")
     with ThreadPoolExecutor(1) as pool:
-        with store.writing() as rows:
+        with database.writing() as rows:
             rows.lock_submissions()
             assert rows.job_writing(other.output) is None
             begun = pool.submit(jobs.begin, job.id, 1, RUN_ID)
@@ -360,7 +354,6 @@ def test_a_failed_run_waits_for_who_takes_its_output(
         with pytest.raises(OutputTaken, match="another"):
             begun.result(30)
     assert (jobs.job(job.id), jobs.job("another")) == (failed, other)
-    store.close()
 
 
 def _id(found: tuple[Job, ...], name: str) -> str:
