@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import h11
@@ -53,18 +53,23 @@ async def answer(
             loop.add_signal_handler(signal.SIGINT, leaving.now)
             loop.add_signal_handler(signal.SIGTERM, leaving.soon, tasks)
             started()
-            _overlook_what_is_there()
-            await server.serve(sockets=[listener])
+            with _uncollected():
+                await server.serve(sockets=[listener])
             leaving.done()
 
 
-def _overlook_what_is_there() -> None:
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
     """Have the garbage collector pass over what was imported and opened.
 
     It is there to the end; to look through it holds up every request for 0.2 s, now and then.
     """
     gc.collect()
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -8,7 +8,6 @@ import pytest
 from registry.jobs import Counts, Job, JobEvent, JobEventKind, JobFilter, JobState
 from registry.port import Store
 from tests.contracts.test_store import FIRST, FLIGHTS, NOON
-from tests.contracts.test_store import store as store
 
 JOB = Job(
     id="01-a",

@@ -1,9 +1,7 @@
 """Check what every registry store promises: on SQLite, PostgreSQL and the twin in memory."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -16,11 +14,8 @@ from registry.pages import EventFilter, ModelFilter, TagFilter, VersionFilter
 from registry.pools import Placement, Pool, PoolServer, ServerState
 from registry.port import Rows, Store
 from registry.routes import Route, Share
-from registry.settings import RegistrySettings
-from registry.store import open_store
 from registry.uses import Use, UseKind
 from tests.contracts.audience import Heard
-from tests.contracts.memory_store import MemoryStore
 
 NOON = datetime(2026, 5, 3, 12, 0, 0, 123456, tzinfo=UTC)
 FLIGHTS = Model(
@@ -48,25 +43,6 @@ GPU = Pool("gpu", "the two big ones", NOON, "ada", 0, NOON)
 SERVER = PoolServer("gpu", "triton:8001", ServerState.ACTIVE, NOON, "ada", 1)
 MOVED = Event(EventKind.ALIAS_MOVED, NOON, "ada", 1, "flights", None, 1, "champion", None)
 ALL_MODELS, ALL_VERSIONS = ModelFilter(), VersionFilter()
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, heard: Heard) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path}/registry.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    found: Store = (
-        MemoryStore(heard)
-        if request.param == "memory"
-        else open_store(RegistrySettings(database_url=url), heard)
-    )
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def heard() -> Heard:
-    return Heard()
 
 
 def _fill(store: Store) -> None:

@@ -42,7 +42,7 @@ def test_says_how_it_is_used() -> None:
     status, errors = _run(["everything"])
     assert (status, errors) == (
         2,
-        "usage: python infra/setup {lock,install,demo,up,bench,lint,test}\n",
+        "usage: python infra/setup {lock,install,demo,up,bench,bench-online,lint,test}\n",
     )
 
 
