@@ -75,5 +75,6 @@ class LocalWindows:
 
 def _spent(window: Window, times: deque[float], now: float, allowed: bool) -> Spent:
     remaining = max(0, window.rate.limit - len(times))
-    reset_s = times[0] + window.rate.window_s - now if times else 0.0
+    # In this order no rounding makes it longer than the window.
+    reset_s = window.rate.window_s - (now - times[0]) if times else 0.0
     return Spent(window, remaining, reset_s, allowed or remaining > 0)

@@ -48,6 +48,13 @@ async def test_room_is_counted_down(windows: Windows) -> None:
     assert {each.window for each in spent} == {counted}
 
 
+async def test_nobody_waits_longer_than_the_window() -> None:
+    """At a time whose sum with the window's length is rounded up."""
+    windows = LocalWindows(clock=lambda: 2544.6)
+    (spent,) = await windows.hit([window(3, window_s=3600)])
+    assert spent.reset_s == 3600
+
+
 async def test_the_window_moves(windows: Windows) -> None:
     """Room comes back request by request, a window's length after each was counted."""
     while (told := await _through_a_second(windows)) is None:
