@@ -28,8 +28,10 @@ from api.models import reads as model_reads
 from api.pools import reads as pool_reads
 from api.problems import Refused
 from api.settings import Settings
+from api.v2.inference import inference_routes
 from api.v2.routes import include_v2
 from api.v2.service import HEALTH
+from api.v2.shortcut import Shortcut
 
 WATCHED_PATHS = ("/health/", HEALTH, exposition.PATH)
 """What watches the process: answered without a token, however busy it is. `/` ends a prefix."""
@@ -50,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         gateway.metrics.expect(possible(gateway.routes))
         async with (
             gateway.running(),
-            open_dependencies(settings, gateway.metrics.online) as dependencies,
+            open_dependencies(settings, gateway.metrics) as dependencies,
         ):
             app.state.dependencies = dependencies
             yield
@@ -106,4 +108,5 @@ def _middleware(settings: Settings, gateway: Gateway) -> list[Middleware]:
         Middleware(Identification, verifier=gateway.verifier, clients=gateway.clients),
         Middleware(RateLimits, limiter=gateway.limiter, uncounted=WATCHED_PATHS),
         Middleware(Admission, open_paths=OPEN_PATHS),
+        Middleware(Shortcut, routes=inference_routes()),
     ]

@@ -7,19 +7,22 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from api.app import create_app
+from api.connection import Connection
 from api.gateway.draining import Departure
 from api.settings import Settings
 from telemetry.logs import logger
 
 _log = logger(__name__)
+
+_READ_BYTES = 1 << 16
+"""What a socket is read into at a time, but for large bodies."""
 
 
 async def serve(
@@ -76,7 +79,8 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        http=_Connection,
+        # Theirs is typed as a class, and called like a function.
+        http=cast(Any, partial(Connection, scratch=memoryview(bytearray(_READ_BYTES)))),
         ws="none",
         log_config=None,
         access_log=False,
@@ -121,41 +125,6 @@ class _Leaving:
         self.now()
 
 
-class _Connection(H11Protocol):
-    """Knows since when it waits for a request; uvicorn waits for the first for ever."""
-
-    _waits_since: float | None = None
-    _answered: RequestResponseCycle | None = None
-
-    def connection_made(  # type: ignore[override]  # as theirs: they want a narrower transport
-        self, transport: asyncio.Transport
-    ) -> None:
-        """Wait for the first request from now on."""
-        super().connection_made(transport)
-        self._waits_since = time.monotonic()
-
-    def close_if_overdue(self, now: float, longest_s: float) -> None:
-        """Close where a request began and goes no further, or none ever came.
-
-        1. A request is being answered: how long its body may take is the gateway's to judge.
-        2. Nothing came since the last answer: uvicorn closes that itself.
-        3. Half a head, or half a body that was answered unread.
-        """
-        # Theirs is typed as if there were one from the start.
-        cycle = cast(RequestResponseCycle | None, self.cycle)
-        if cycle is not None and (not cycle.response_complete or self._has_nothing()):
-            self._waits_since = None
-            return
-        if self._waits_since is None or self._answered is not cycle:
-            self._answered, self._waits_since = cycle, now
-        if now - self._waits_since > longest_s:
-            self.transport.close()
-
-    def _has_nothing(self) -> bool:
-        """Say whether the caller has sent nothing that is not answered."""
-        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
-
-
 class _Server(uvicorn.Server):
     """Closes connections on which no request arrives."""
 
@@ -173,6 +142,6 @@ class _Server(uvicorn.Server):
         """Look after connections: uvicorn's clock ticks ten times a second."""
         now = time.monotonic()
         for connection in list(self.server_state.connections):
-            if isinstance(connection, _Connection):
+            if isinstance(connection, Connection):
                 connection.close_if_overdue(now, self._head_timeout_s)
         return await super().on_tick(counter)

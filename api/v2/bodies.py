@@ -33,9 +33,9 @@ def announced_bytes(request: Request) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> bytes:
+async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> bytes | memoryview:
     """Return the body without its content coding, which counts as held; raises `Refused`."""
-    body = await request.body()
+    body = whole([piece async for piece in request.stream() if piece])
     coding = request.headers.get("content-encoding", "").lower()
     if coding in ("", "identity"):
         return body
@@ -45,8 +45,22 @@ async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> b
     return await offload.in_thread(decompressed, body, coding)
 
 
+def whole(pieces: Sequence[bytes | memoryview]) -> bytes | memoryview:
+    """Return a body of these pieces: without a copy where they are all of one memory, in order."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first = pieces[0] if pieces else b""
+    if isinstance(first, memoryview):
+        memory = memoryview(first.obj)
+        if memory.nbytes == sum(map(len, pieces)) and all(
+            isinstance(piece, memoryview) and piece.obj is first.obj for piece in pieces
+        ):
+            return memory
+    return b"".join(pieces)
+
+
 async def read_request(
-    body: bytes, json_bytes: int | None, model: Description, offload: Offload
+    body: bytes | memoryview, json_bytes: int | None, model: Description, offload: Offload
 ) -> InferenceRequest:
     """Return the request in the body; see `read_head`."""
     if json_bytes == 0:

@@ -14,7 +14,7 @@ _AT_ONCE = 1 << 20
 """Bytes that are decompressed at a time while they are only counted."""
 
 
-def decompressed_bytes(body: bytes, coding: str, max_bytes: int) -> int:
+def decompressed_bytes(body: bytes | memoryview, coding: str, max_bytes: int) -> int:
     """Return how large the body becomes; raises `Refused` beyond `max_bytes`, or for other bytes.
 
     Nothing is kept, so that a bomb takes no memory.
@@ -31,7 +31,7 @@ def decompressed_bytes(body: bytes, coding: str, max_bytes: int) -> int:
         raise malformed(f"the body is not {coding}: {error}") from error
 
 
-def decompressed(body: bytes, coding: str) -> bytes:
+def decompressed(body: bytes | memoryview, coding: str) -> bytes:
     """Return what was compressed, of a body that `decompressed_bytes` has accepted."""
     return zlib.decompress(body, wbits=_WINDOW[coding])
 
@@ -51,7 +51,7 @@ def wanted_coding(accepted: str | None) -> str | None:
     return named if named in CODINGS else None
 
 
-def _count(body: bytes, coding: str, max_bytes: int) -> int:
+def _count(body: bytes | memoryview, coding: str, max_bytes: int) -> int:
     stream = zlib.decompressobj(_WINDOW[coding])
     size, rest = 0, body
     while not stream.eof:

@@ -1,7 +1,7 @@
 """Answer inference requests."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,11 +13,12 @@ from api.dependencies import dependencies_of
 from api.gateway.authorization import authorize, requires
 from api.gateway.scopes import ScopeName
 from api.gateway.tracing import request_id_of, traceparent_of
-from api.online.port import DeadlinePassed, OnlineCall, OnlineName
+from api.online.port import DeadlinePassed, OnlineCall, OnlineError, OnlineName
+from api.problems import Refused, of_refused
 from api.v2 import kinds
 from api.v2.bodies import LARGE_BYTES, announced_bytes, plain_body, read_request, write_response
 from api.v2.body_turns import Turn
-from api.v2.described import ANSWERED, INFER, V2Model, V2Version, refusals_v2
+from api.v2.described import ANSWERED, INFER, V2Bare, V2Model, V2Version, refusals_v2
 from api.v2.disconnects import ClientGone, NoAnswer, while_connected
 from api.v2.headers import Told, read_headers
 from api.v2.names import checked_name
@@ -27,7 +28,7 @@ _SCOPES: tuple[ScopeName, ...] = ("inference:run",)
 
 
 class _Direct(APIRoute):
-    """A route whose function checks everything itself.
+    """A route whose function checks everything itself, and which answers what that refuses.
 
     FastAPI describes it; its own way to the function's parameters would cost a small request as
     much as reading it does, and its stacks of what to close as much as the answer's header.
@@ -38,7 +39,12 @@ class _Direct(APIRoute):
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive, send)
-            response: Response = await endpoint(request, **request.path_params)
+            try:
+                response: Response = await endpoint(request, **request.path_params)
+            except Refused as error:
+                response = await of_refused(request, error)
+            except OnlineError as error:
+                response = await of_refused(request, kinds.refused(error))
             await response(scope, receive, send)
 
         self.app = answer
@@ -67,9 +73,14 @@ async def infer(request: Request, model: V2Model) -> Response:
 @router.post(
     "/v2/models/{model}/versions/{version}/infer", openapi_extra=INFER, response_class=Response
 )
-async def infer_version(request: Request, model: V2Model, version: V2Version) -> Response:
+async def infer_version(request: Request, model: V2Bare, version: V2Version) -> Response:
     """Have one version of a model answer."""
     return await _answer(request, model, version)
+
+
+def inference_routes() -> Sequence[APIRoute]:
+    """Return the routes that infer."""
+    return [route for route in router.routes if isinstance(route, APIRoute)]
 
 
 async def _answer(request: Request, model: str, version: str | None = None) -> Response:

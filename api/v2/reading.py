@@ -40,7 +40,7 @@ class Head:
         return replace(self.request, inputs=tuple(inputs))
 
 
-def split(body: bytes, json_bytes: int | None) -> tuple[memoryview, memoryview]:
+def split(body: bytes | memoryview, json_bytes: int | None) -> tuple[memoryview, memoryview]:
     """Return the JSON, the first `json_bytes` or all for None, with what follows.
 
     Raises `Refused` where there are not so many.
