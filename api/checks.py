@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from inference.errors import InferenceError, ServerUnfit
 from inference.server import Server
 from registry.errors import RegistryUnavailable
 from registry.port import Store
@@ -99,14 +100,28 @@ class PoolLook:
         servers = self._servers()
         if not servers:
             return
-        asked = [asyncio.ensure_future(server.live()) for server in servers]
+        asked = [asyncio.ensure_future(_unfit(server)) for server in servers]
+        told: list[str] = []
         try:
             for answer in asyncio.as_completed(asked):
-                if await answer:
+                reason = await answer
+                if reason is None:
                     return
+                told += [reason] if reason else []
         finally:
             for each in asked:
                 each.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
         names = ", ".join(server.url for server in servers)
-        raise CheckFailed(f"no server of the pool is live: {names}")
+        raise CheckFailed("; ".join([f"no server of the pool is live: {names}", *told]))
+
+
+async def _unfit(server: Server) -> str | None:
+    """Return None for a server that can be asked, why it never can be, or no words."""
+    try:
+        await server.greet()
+    except ServerUnfit as error:
+        return str(error)
+    except InferenceError:
+        return ""
+    return None

@@ -3,6 +3,7 @@
 InferenceError
 ├── TransientError            another try, later or elsewhere, may succeed
 │   ├── ServerUnreachable     counts toward the breaker; try another server
+│   │   └── ServerUnfit       nothing was sent: it lacks parts of the protocol
 │   ├── ServerOverloaded      shift load and back off; never trips a breaker
 │   ├── ModelNotReady         ask that server again; try another
 │   ├── DeadlineExceeded      try another within the budget; counts toward the breaker
@@ -17,6 +18,7 @@ InferenceError
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Self
 
 
@@ -43,6 +45,22 @@ class TransientError(InferenceError):
 
 class ServerUnreachable(TransientError):
     """The server did not take the request: connection refused, closed or never made."""
+
+
+class ServerUnfit(ServerUnreachable):
+    """The server answers and lacks parts of the protocol, so that it is not asked."""
+
+    def __init__(self, server: str, lacks: Sequence[str]) -> None:
+        super().__init__(
+            f"{server} lacks {', '.join(lacks)} of the Open Inference Protocol, so that it cannot "
+            "be asked: put a Triton server there, or take it out of the pool",
+            server=server,
+        )
+        self.lacks = tuple(lacks)
+        """The extensions that it lacks, by the protocol's names."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (ServerUnfit, (self.server, self.lacks))
 
 
 class ServerOverloaded(TransientError):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from inference.errors import InferenceError, ModelNotReady, ServerUnreachable
+from inference.errors import InferenceError, ModelNotReady, ServerUnfit, ServerUnreachable
 from inference.server import Server
 
 
@@ -53,8 +53,12 @@ async def unload_everywhere(servers: Sequence[Server], model: str) -> tuple[Outc
 
 async def _require_live(server: Server) -> None:
     """Raise `ServerUnreachable` soon: a load may take minutes, so its time limit is long."""
-    if not await server.live():
-        raise ServerUnreachable(f"{server.url} does not answer", server=server.url)
+    try:
+        await server.greet()
+    except ServerUnfit:
+        raise
+    except InferenceError as error:
+        raise ServerUnreachable(f"{server.url} does not answer", server=server.url) from error
 
 
 async def _everywhere(

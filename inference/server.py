@@ -84,7 +84,15 @@ class Server(Protocol):
         ...
 
     async def live(self) -> bool:
-        """Say whether the server answers at all."""
+        """Say whether the server answers, and can be asked."""
+        ...
+
+    async def greet(self) -> None:
+        """Do the same, with the reason where it is not so.
+
+        Raises `ServerUnfit` when it lacks a part of the protocol that is needed, another
+        `TransientError` when it does not answer.
+        """
         ...
 
     async def signature(self, model: str, version: str) -> Signature:

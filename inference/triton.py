@@ -1,7 +1,5 @@
 """Speak with one Triton server over gRPC."""
 
-import hashlib
-import json
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,12 +9,15 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from inference import v2_json, wire
 from inference.abandoned import AbandonedCalls
+from inference.capabilities import lacking
+from inference.channel import channel_options
 from inference.errors import (
     InferenceError,
     MicrobatchTooLarge,
     ModelNotReady,
     RequestRejected,
     ServerFault,
+    ServerUnfit,
     ServerUnreachable,
     SignatureMismatch,
     TransientError,
@@ -32,9 +33,6 @@ _T = TypeVar("_T")
 
 _INFER_METHOD = "/inference.GRPCInferenceService/ModelInfer"
 _SCHEME = "grpc://"
-_RECONNECT_MS = 1000
-"""Without a bound, a channel needed 24 s to come back after an outage of 45 s."""
-_FIRST_RECONNECT_MS = 100
 _LAST_ANSWER_S = 1.0
 """How long an answer that nobody wants is awaited: longer than a microbatch takes, short enough
 for Ctrl-C."""
@@ -56,6 +54,7 @@ class TritonServer:
         self._channel: grpc.aio.Channel | None = None
         self._infer_method: Any = None
         self._mapped: set[str] = set()
+        self._is_fit = False
         self._abandoned = AbandonedCalls(grace_s=_LAST_ANSWER_S)
 
     @property
@@ -82,6 +81,8 @@ class TritonServer:
                 f"a request of {request.rows} rows takes {len(message):,} bytes, more than "
                 f"the {self._settings.max_message_bytes:,} that fit: send fewer rows"
             )
+        if not self._is_fit:
+            await self._require_fit(timeout_s)
         about = (("traceparent", request.traceparent),) if request.traceparent else None
         answer = self._ask(self._inferring()(message, timeout=timeout_s, metadata=about))
         response = await self._abandoned.answer(answer)
@@ -91,16 +92,29 @@ class TritonServer:
         """Say whether the server serves the model now; False when it cannot be asked."""
         question = service_pb2.ModelReadyRequest(name=model, version=version)
         try:
+            await self._require_fit(self._settings.probe_timeout_s)
             return bool((await self._control("ModelReady", question)).ready)
         except InferenceError:
             return False
 
     async def live(self) -> bool:
-        """Say whether the server answers at all."""
+        """Say whether the server answers, and can be asked."""
         try:
-            return bool((await self._control("ServerLive", service_pb2.ServerLiveRequest())).live)
+            await self.greet()
         except InferenceError:
             return False
+        return True
+
+    async def greet(self) -> None:
+        """Raise why the server cannot be asked; see `Server.greet`."""
+        try:
+            answer = await self._control("ServerLive", service_pb2.ServerLiveRequest())
+        except ServerUnreachable:
+            self._is_fit = False  # who answers there next may be somebody else
+            raise
+        if not answer.live:
+            raise ServerUnreachable(f"{self._url} says that it is not live", server=self._url)
+        await self._require_fit(self._settings.probe_timeout_s)
 
     async def signature(self, model: str, version: str) -> Signature:
         """Read what the model takes and gives; see `Server.signature`."""
@@ -120,23 +134,9 @@ class TritonServer:
         return signature
 
     async def metadata_digest(self, model: str, version: str) -> str:
-        """Return `metadata-sha256:…` of what the server says that determines the answers.
-
-        Instances, batching and queueing may be tuned without changing it.
-        """
+        """Return the digest of what the server says; see `Server.metadata_digest`."""
         metadata, config = await self._describe(model, version)
-        said = {
-            "name": metadata.name,
-            "version": version,
-            "platform": metadata.platform,
-            "inputs": [str(_spec(tensor)) for tensor in metadata.inputs],
-            "outputs": [str(_spec(tensor)) for tensor in metadata.outputs],
-            "max_batch_size": config.max_batch_size,
-            "file": config.default_model_filename,
-            "parameters": {key: value.string_value for key, value in config.parameters.items()},
-        }
-        canonical = json.dumps(said, sort_keys=True).encode()
-        return f"metadata-sha256:{hashlib.sha256(canonical).hexdigest()}"
+        return v2_json.digest(metadata, config, version)
 
     async def statistics(self, model: str, version: str) -> ModelStatistics:
         """Read what the server has done with the model; see `Server.statistics`."""
@@ -145,14 +145,7 @@ class TritonServer:
         config = await self._control("ModelConfig", service_pb2.ModelConfigRequest(**about))
         question = service_pb2.ModelStatisticsRequest(**about)
         (said,) = (await self._control("ModelStatistics", question)).model_stats
-        groups = config.config.instance_group
-        return ModelStatistics(
-            requests=said.inference_stats.success.count,
-            inside_s=said.inference_stats.success.ns / 1e9,
-            queue_s=said.inference_stats.queue.ns / 1e9,
-            busy_s=sum(map(_execution_ns, said.batch_stats)) / 1e9,
-            instances=sum(group.count * max(len(group.gpus), 1) for group in groups),
-        )
+        return v2_json.statistics(said, config.config)
 
     async def metadata(self, model: str, version: str) -> ModelMetadata:
         """Read what the model is; see `Server.metadata`."""
@@ -245,7 +238,7 @@ class TritonServer:
     def _connected(self) -> grpc.aio.Channel:
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(
-                self._url.removeprefix(_SCHEME), options=_channel_options(self._settings)
+                self._url.removeprefix(_SCHEME), options=channel_options(self._settings)
             )
         return self._channel
 
@@ -256,6 +249,16 @@ class TritonServer:
                 _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
             )
         return self._infer_method
+
+    async def _require_fit(self, timeout_s: float) -> None:
+        """Raise `ServerUnfit` for a server that lacks parts; asked once while it is there."""
+        if self._is_fit:
+            return
+        question = service_pb2.ServerMetadataRequest()
+        said = await self._control("ServerMetadata", question, timeout_s)
+        if missing := lacking(said.extensions):
+            raise ServerUnfit(self._url, missing)
+        self._is_fit = True
 
     async def _describe(self, model: str, version: str) -> tuple[Any, Any]:
         about = {"name": model, "version": version}
@@ -279,22 +282,5 @@ class TritonServer:
             ) from error
 
 
-def _execution_ns(batch: Any) -> int:
-    """Sum the phases of the executions of one size."""
-    return int(batch.compute_input.ns + batch.compute_infer.ns + batch.compute_output.ns)
-
-
 def _spec(tensor: Any) -> TensorSpec:
     return TensorSpec(tensor.name, tensor.datatype, tuple(tensor.shape))
-
-
-def _channel_options(settings: InferenceSettings) -> list[tuple[str, int]]:
-    """Connections of this channel alone, that come back soon and carry large messages."""
-    return [
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
-        ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS),
-        ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS),
-        ("grpc.use_local_subchannel_pool", 1),
-    ]

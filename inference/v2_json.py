@@ -1,8 +1,10 @@
-"""Turn what a server says of its models into the V2 protocol's JSON."""
+"""Read what a server says of its models."""
 
+import hashlib
+import json
 from typing import Any
 
-from inference.server import ModelMetadata
+from inference.server import ModelMetadata, ModelStatistics
 from registry.domain import TensorSpec
 
 
@@ -18,6 +20,42 @@ def metadata(said: Any, config: Any) -> ModelMetadata:
         optional_inputs=frozenset(each.name for each in config.input if each.optional),
         repeatable=_is_repeatable(config),
     )
+
+
+def digest(said: Any, config: Any, version: str) -> str:
+    """Return `metadata-sha256:…` of what determines the answers.
+
+    Instances, batching and queueing may be tuned without changing it.
+    """
+    told = {
+        "name": said.name,
+        "version": version,
+        "platform": said.platform,
+        "inputs": [str(_spec(tensor)) for tensor in said.inputs],
+        "outputs": [str(_spec(tensor)) for tensor in said.outputs],
+        "max_batch_size": config.max_batch_size,
+        "file": config.default_model_filename,
+        "parameters": {key: value.string_value for key, value in config.parameters.items()},
+    }
+    canonical = json.dumps(told, sort_keys=True).encode()
+    return f"metadata-sha256:{hashlib.sha256(canonical).hexdigest()}"
+
+
+def statistics(said: Any, config: Any) -> ModelStatistics:
+    """Read one model's `ModelStatistics` with its `ModelConfig`."""
+    groups = config.instance_group
+    return ModelStatistics(
+        requests=said.inference_stats.success.count,
+        inside_s=said.inference_stats.success.ns / 1e9,
+        queue_s=said.inference_stats.queue.ns / 1e9,
+        busy_s=sum(map(_execution_ns, said.batch_stats)) / 1e9,
+        instances=sum(group.count * max(len(group.gpus), 1) for group in groups),
+    )
+
+
+def _execution_ns(batch: Any) -> int:
+    """Sum the phases of the executions of one size."""
+    return int(batch.compute_input.ns + batch.compute_infer.ns + batch.compute_output.ns)
 
 
 def _is_repeatable(config: Any) -> bool:

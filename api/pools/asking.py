@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 
 from api.dependencies import Dependencies
 from api.problems import Kind, Refused
-from inference.errors import InferenceError
+from inference.errors import InferenceError, ServerUnfit
 from inference.repositories import load_everywhere
 from inference.server import RepositoryEntry, Server
 from registry.domain import Signature
@@ -64,12 +64,7 @@ async def probe(needs: Dependencies, url: str) -> tuple[RepositoryEntry, ...]:
     """Return what the Triton at the address serves; raises `Refused` unless it can say."""
     server = needs.open_pools.connect(url)
     try:
-        if not await server.live():
-            raise Refused(
-                SERVER_NOT_BELIEVED,
-                f"nothing at {url} says that it is live: start the server, or correct its address "
-                "(the gRPC port, 8001 by default)",
-            )
+        await _greet(server, url)
         return await server.repository_index()
     except InferenceError as error:
         raise Refused(
@@ -77,6 +72,19 @@ async def probe(needs: Dependencies, url: str) -> tuple[RepositoryEntry, ...]:
         ) from error
     finally:
         await server.close()
+
+
+async def _greet(server: Server, url: str) -> None:
+    try:
+        await server.greet()
+    except ServerUnfit as error:
+        raise Refused(SERVER_NOT_BELIEVED, str(error)) from error
+    except InferenceError as error:
+        raise Refused(
+            SERVER_NOT_BELIEVED,
+            f"nothing at {url} says that it is live: start the server, or correct its address "
+            "(the gRPC port, 8001 by default)",
+        ) from error
 
 
 async def serving(

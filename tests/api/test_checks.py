@@ -102,6 +102,14 @@ async def test_one_live_server_is_enough() -> None:
         await PoolLook(lambda: servers)()
 
 
+async def test_a_server_that_cannot_be_asked_is_told_of() -> None:
+    """It answers, so that nobody would look for the reason there."""
+    server = ScriptedServer("a:1")
+    server.lacks = ("statistics",)
+    with pytest.raises(CheckFailed, match=r"is live: a:1; a:1 lacks statistics of the Open"):
+        await PoolLook(lambda: [server])()
+
+
 async def test_without_servers_nothing_is_missing() -> None:
     """They are registered through the API, which must be reached for that."""
     await PoolLook(list)()

@@ -57,6 +57,7 @@ async def test_a_server_keeps_the_port(server: Server) -> None:
 
 
 async def _answers_what_its_signature_promises(server: Server) -> None:
+    await server.greet()
     assert await server.live()
     for version in ("", "1"):
         assert await server.model_ready("faulty", version)

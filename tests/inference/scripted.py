@@ -12,6 +12,7 @@ from inference.errors import (
     InferenceError,
     ModelNotReady,
     RequestRejected,
+    ServerUnfit,
     ServerUnreachable,
     SignatureMismatch,
     UnknownModel,
@@ -64,6 +65,8 @@ class ScriptedServer:
         """Models whose requests are never answered."""
         self.stateful: set[str] = set()
         """Models that may not be asked twice at once."""
+        self.lacks: tuple[str, ...] = ()
+        """Parts of the protocol that it does not have."""
         self.silent = False
         """Take everything, readiness included, and answer when this is over."""
         self.probe_timeout_s = 2.0
@@ -108,7 +111,13 @@ class ScriptedServer:
         return await self._heard() and model in self.loaded and version in ("", "1")
 
     async def live(self) -> bool:
-        return await self._heard()
+        return await self._heard() and not self.lacks
+
+    async def greet(self) -> None:
+        if not await self._heard():
+            raise ServerUnreachable(f"{self.url}: connection refused", server=self.url)
+        if self.lacks:
+            raise ServerUnfit(self.url, self.lacks)
 
     async def signature(self, model: str, version: str) -> Signature:
         signature = self._served(model, version).signature

@@ -1,6 +1,6 @@
 """Loading on a pool: each server's outcome, whatever becomes of the others."""
 
-from inference.errors import ModelNotReady, ServerUnreachable, UnknownModel
+from inference.errors import ModelNotReady, ServerUnfit, ServerUnreachable, UnknownModel
 from inference.repositories import Outcome, load_everywhere, unload_everywhere
 from tests.inference.scripted import DOUBLES, ScriptedServer
 
@@ -29,6 +29,15 @@ async def test_a_failure_on_one_does_not_hide_the_others() -> None:
 async def test_loading_means_that_the_version_is_served() -> None:
     """A repository without the version is found out."""
     assert kinds(await load_everywhere(servers()[:1], "faulty", "7")) == [("a", ModelNotReady)]
+
+
+async def test_a_server_without_parts_of_the_protocol_is_told_apart() -> None:
+    """It is not told to load anything, and not taken for one that is away."""
+    made = ScriptedServer("a")
+    made.loaded.clear()
+    made.lacks = ("model_repository",)
+    assert kinds(await load_everywhere([made], "faulty", "1")) == [("a", ServerUnfit)]
+    assert made.loaded == set()
 
 
 async def test_what_is_served_is_not_loaded_again() -> None:

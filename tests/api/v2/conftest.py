@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,15 @@ from cli.stack.triton import LocalTriton
 from tests.api import tokens
 from tests.api.v2.service import Service
 from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="session")
+def clients_packages() -> Path:
+    """Where `make test` has installed stock clients, and what comes with them."""
+    default = ROOT / ".nightshift" / "clients-env"
+    environment = Path(os.environ.get("NIGHTSHIFT_CLIENTS_ENV", default))
+    (packages,) = environment.glob("lib/python3.*/site-packages")
+    return packages
 
 
 @pytest.fixture(scope="session")

@@ -14,25 +14,16 @@ import pytest
 
 from tests.api import tokens
 from tests.api.v2.service import ROWS, Service, scores_of
-from tests.conftest import ROOT
 
 SCRIPTS = Path(__file__).with_name("clients")
 
 
-@pytest.fixture(scope="session")
-def clients_env() -> Path:
-    """Where `make test` has installed them."""
-    default = ROOT / ".nightshift" / "clients-env"
-    return Path(os.environ.get("NIGHTSHIFT_CLIENTS_ENV", default))
-
-
-def told(script: str, service: Service, clients_env: Path) -> dict[str, Any]:
+def told(script: str, service: Service, clients_packages: Path) -> dict[str, Any]:
     """Run a script against the service; return what it prints."""
-    (packages,) = clients_env.glob("lib/python3.*/site-packages")
     authorization = tokens.bearer()["Authorization"]
     ended = subprocess.run(
         [sys.executable, SCRIPTS / script, f"http://{service.address}", authorization],
-        env={**os.environ, "PYTHONPATH": str(packages)},
+        env={**os.environ, "PYTHONPATH": str(clients_packages)},
         capture_output=True,
         text=True,
         timeout=100,
@@ -43,9 +34,9 @@ def told(script: str, service: Service, clients_env: Path) -> dict[str, Any]:
     return found
 
 
-def test_kserves_client(service: Service, clients_env: Path) -> None:
+def test_kserves_client(service: Service, clients_packages: Path) -> None:
     """It infers with JSON and binary, and reads `error` of what is refused, by whomever."""
-    found = told("kserve_rest.py", service, clients_env)
+    found = told("kserve_rest.py", service, clients_packages)
     refusals = {name: found.pop(name) for name in ("no token", "misfit", "unknown")}
     scores = pytest.approx(scores_of(ROWS).ravel().tolist(), rel=1e-5)
     assert found == {
@@ -63,9 +54,9 @@ def test_kserves_client(service: Service, clients_env: Path) -> None:
     assert "unknown model 'absent'" in refusals["unknown"]
 
 
-def test_mlservers_codecs(service: Service, clients_env: Path) -> None:
+def test_mlservers_codecs(service: Service, clients_packages: Path) -> None:
     """Its types write null for what is not set, and parameters of their own."""
-    found = told("mlserver_codecs.py", service, clients_env)
+    found = told("mlserver_codecs.py", service, clients_packages)
     assert found == {
         "numbers": pytest.approx(scores_of(ROWS).ravel().tolist(), rel=1e-5),
         "version": found["version"],
