@@ -25,7 +25,7 @@ from registry.fleet import Fleet
 from registry.job_book import Jobs
 from registry.opening import open_registry
 from registry.routing import Routing
-from telemetry.online import OnlineMetrics
+from telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,7 @@ class Dependencies:
 
 
 @asynccontextmanager
-async def open_dependencies(
-    settings: Settings, metrics: OnlineMetrics
-) -> AsyncIterator[Dependencies]:
+async def open_dependencies(settings: Settings, metrics: Metrics) -> AsyncIterator[Dependencies]:
     """Open everything for the length of the block.
 
     Servers that are away come back by themselves. A registry that cannot be opened is an error
@@ -76,11 +74,12 @@ async def open_dependencies(
         if "triton_urls" in settings.inference.model_fields_set:
             await run_sync(register_settings, fleet, settings.inference.triton_urls)
         async with OpenPools(settings.inference) as pools:
+            metrics.pools.read = pools.states
             upkeep = Upkeep(fleet, catalog, pools, interval_s=settings.api.pools_refresh_s)
             json = Offload(
                 large_bytes=settings.api.large_json_bytes, processes=settings.api.json_processes
             )
-            engine = open_engine(registry, pools, metrics, settings.online)
+            engine = open_engine(registry, pools, metrics.online, settings.online)
             stores = settings.stores.opened()
             desk = open_desk(Jobs(registry.store), stores, settings.jobs)
             async with upkeep.running(), json, engine as online, desk as opened_desk:

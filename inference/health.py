@@ -43,3 +43,14 @@ class PoolHealth:
     """Second requests since the start, sent because a first one took long."""
     hedges_won: int = 0
     """Those of them that were answered first."""
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name."""
+        return {
+            "requests": self.requests,
+            "retries": self.retries,
+            "hedges": self.hedges,
+            "hedges_won": self.hedges_won,
+            "overloads": self.overloads,
+            "failures": self.failures,
+        }

@@ -1,6 +1,7 @@
 """Keep open the pools that one process uses, whose servers come and go."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -11,6 +12,7 @@ from inference.pool import Pool
 from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.triton import TritonServer
+from telemetry.pools import PoolState, ServerState
 
 
 class OpenPools:
@@ -30,7 +32,8 @@ class OpenPools:
         self._settings = settings
         self._connect = connect or _triton
         self._pools: dict[str, Pool] = {}
-        self._retired: list[Pool] = []
+        self._retired: list[tuple[str, Pool]] = []
+        self._ended: dict[str, Counter[str]] = {}
         self._changing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -43,7 +46,7 @@ class OpenPools:
         trace: TracebackType | None,
     ) -> None:
         async with AsyncExitStack() as closing:
-            for pool in (*self._retired, *self._pools.values()):
+            for pool in self._all():
                 closing.push_async_exit(pool)
         self._pools.clear()
         self._retired.clear()
@@ -90,6 +93,17 @@ class OpenPools:
                     return server
         return None
 
+    def states(self) -> list[PoolState]:
+        """Return how the pools are, with what was ever counted under each name."""
+        counts = {name: Counter(ended) for name, ended in self._ended.items()}
+        for name, pool in (*self._pools.items(), *self._retired):
+            counts.setdefault(name, Counter()).update(pool.health().counts())
+        return [
+            PoolState(name, counts[name], health.waiting, tuple(map(_state, health.servers)))
+            for name, pool in self._pools.items()
+            for health in [pool.health()]
+        ]
+
     async def _have(self, name: str, urls: tuple[str, ...]) -> None:
         present = self._pools.get(name)
         if urls == (tuple(server.url for server in present.servers) if present else ()):
@@ -97,7 +111,7 @@ class OpenPools:
         if present is not None:
             # What waits in it for a place must not get one there.
             present.leave({server.url for server in present.servers} - set(urls))
-            self._retired.append(self._pools.pop(name))
+            self._retired.append((name, self._pools.pop(name)))
         if urls:
             connections = [self.connect(url) for url in urls]
             pool = Pool(connections, self._settings, before=present)
@@ -105,13 +119,18 @@ class OpenPools:
             self._pools[name] = await pool.__aenter__()
 
     async def _close_idle(self) -> None:
-        for pool in [each for each in self._retired if not each.busy]:
-            self._retired.remove(pool)
+        for name, pool in [each for each in self._retired if not each[1].busy]:
+            self._retired.remove((name, pool))
+            self._ended.setdefault(name, Counter()).update(pool.health().counts())
             await pool.__aexit__(None, None, None)
 
     def _all(self) -> Iterator[Pool]:
         yield from self._pools.values()
-        yield from self._retired
+        yield from (pool for _, pool in self._retired)
+
+
+def _state(server: ServerHealth) -> ServerState:
+    return ServerState(server.url, server.outstanding, server.breaker.value)
 
 
 def _triton(url: str, settings: InferenceSettings) -> Server:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_STATISTICS = "stats"
+"""What the V2 protocol has in the place of a model's name: `GET /v2/models/stats`."""
 
 
 class InvalidName(ValueError):
@@ -20,6 +22,10 @@ def check_name(name: str, kind: str) -> str:
     if not _NAME.fullmatch(name) or name in {".", ".."}:
         raise InvalidName(
             f"{kind} name {name!r} is not allowed: use 1 to 128 letters, digits, '_', '-' or '.'"
+        )
+    if kind == "model" and name == _STATISTICS:
+        raise InvalidName(
+            f"model name {name!r} is not allowed: requests for statistics have it, choose another"
         )
     return name
 

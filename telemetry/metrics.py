@@ -7,6 +7,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from telemetry.online import OnlineMetrics
+from telemetry.pools import PoolMetrics
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 
@@ -46,6 +47,7 @@ class Metrics:
         )
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.online = OnlineMetrics(self._registry)
+        self.pools = PoolMetrics(self._registry)
         build = Gauge(
             "nightshift_build_info",
             "Always 1; the labels say what runs.",

@@ -141,3 +141,18 @@ def _state(pools: OpenPools, url: str) -> State:
     health = pools.health(url)
     assert health is not None
     return health.breaker
+
+
+async def test_what_was_counted_outlives_a_change_of_the_pool() -> None:
+    """A counter that fell would be taken for a new process."""
+    farm = Farm()
+    async with OpenPools(QUICK, connect=farm) as pools:
+        for turn, members in enumerate((["a:1"], ["b:1"], ["b:1", "c:1"]), start=1):
+            await pools.sync({"gpu": members})
+            pool = pools.pool("gpu")
+            assert pool is not None
+            await pool.infer(request())
+            (state,) = pools.states()
+            assert (state.pool, state.counts["requests"], state.waiting) == ("gpu", turn, 0)
+            assert [each.server for each in state.servers] == members
+            assert {each.breaker for each in state.servers} == {"closed"}

@@ -18,6 +18,13 @@ def test_other_names_are_refused(name: str) -> None:
         check_name(name, "model")
 
 
+def test_a_model_is_not_called_what_a_route_is() -> None:
+    """Its metadata could not be asked for; a pool or an alias may be called that."""
+    with pytest.raises(InvalidName, match="model name 'stats' is not allowed: requests for stat"):
+        check_name("stats", "model")
+    assert [check_name("stats", "pool"), check_alias("stats")] == ["stats", "stats"]
+
+
 def test_an_alias_is_not_a_number() -> None:
     """Digits alone would be read as a version."""
     assert check_alias("v2") == "v2"

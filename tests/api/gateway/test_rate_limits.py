@@ -47,6 +47,18 @@ async def test_a_quota_is_told_and_refuses(settings: Settings) -> None:
     }
 
 
+async def test_clients_of_the_inference_protocol_read_that_they_are_refused(
+    settings: Settings,
+) -> None:
+    """Under `/v2` a refusal is plain JSON with `error`, without which stock clients break."""
+    async with client_of(settings, quotas=quotas(subject="1/60")) as api:
+        path = "/v2/models/flights/infer"
+        _, refused = [await api.post(path, headers=tokens.bearer()) for _ in range(2)]
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.headers["content-type"] == "application/json"
+    assert refused.json()["error"] == "quota subject: 1 requests in any 60 s"
+
+
 async def test_strangers_are_counted_by_address(settings: Settings) -> None:
     """With no token or a bad one; guessing ends in 429 instead of 401."""
     async with client_of(settings, quotas=quotas(address="3/60")) as api:

@@ -127,6 +127,14 @@ async def test_requests_are_split_by_their_key(site: Site) -> None:
     counts = Counter(version for versions in found.values() for version in versions)
     assert set(counts) == {("1", "stable"), ("2", "canary")}
     assert min(counts.values()) >= 10
+    asked = {"model": "flights", "outcome": "ok"}
+    told = {
+        (version, variant): site.count(
+            "nightshift_online_requests_total", **asked, version=version, variant=variant
+        )
+        for version, variant in counts
+    }
+    assert told == {who: 2.0 * times for who, times in counts.items()}
 
 
 async def test_a_request_may_pin_a_version_of_its_route(site: Site) -> None:

@@ -19,6 +19,13 @@ FEATURES = {
     "data": ROWS.ravel().tolist(),
 }
 
+READINESS = {
+    "/v2/health/live": {"live": True},
+    "/v2/health/ready": {"live": True, "ready": True},
+    "/v2/models/scores/ready": {"name": "scores", "ready": True},
+    "/v2/models/scores/versions/2/ready": {"name": "scores", "ready": True},
+}
+
 
 def test_text_goes_in_and_out_as_plain_strings(service: Service) -> None:
     """As somebody with `curl` writes it."""
@@ -136,9 +143,29 @@ def test_headers_must_make_sense(service: Service, headers: dict[str, str], stat
     assert service.infer("scores", {"inputs": [FEATURES]}, **headers)[0] == status
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_the_answer_says_which_form_it_has(service: Service, binary: bool) -> None:
+    """The length of the JSON is told where bytes follow it, and nowhere else."""
+    body = {"inputs": [FEATURES], "parameters": {"binary_data_output": binary}}
+    headers = service.post("/v2/models/scores/infer", body).headers
+    media = "application/octet-stream" if binary else "application/json"
+    assert headers["content-type"] == media
+    assert ("Inference-Header-Content-Length" in headers) == binary
+
+
+def test_health_and_readiness_have_bodies(service: Service) -> None:
+    """Clients read them, though the status says it all."""
+    read = {path: service.client.get(path).json() for path in READINESS}
+    assert read == READINESS
+
+
 def test_a_version_is_pinned_by_who_may(service: Service) -> None:
     """It needs a scope of its own."""
     body = {"inputs": [FEATURES]}
+    status, told = service.infer("scores@champion", body, X_Pin_Version="1")
+    assert (status, told["model_version"]) == (200, "1")
+    status, told = service.infer("scores@champion", body, X_Pin_Version="2")
+    assert (status, "version 2 cannot be pinned" in told["error"]) == (400, True)
     headers = {"X_Pin_Version": "1", **tokens.bearer(["inference:run"])}
     status, told = service.infer("scores@champion", body, **headers)
     assert (status, told["missing_scopes"]) == (403, ["inference:pin"])
@@ -168,3 +195,34 @@ def test_a_client_that_goes_is_counted_as_gone(service: Service, triton: LocalTr
 def _in_flight(service: Service) -> int:
     told: Any = service.client.get("/v1/pools/default/servers").json()["items"]
     return sum(server["health"]["outstanding"] for server in told)
+
+
+def test_prometheus_is_told_of_the_pool(service: Service) -> None:
+    """Requests, retries and second requests; what is in flight by server."""
+    assert service.infer("scores", {"inputs": [FEATURES]})[0] == 200
+    told = service.client.get("/metrics").text
+    for name in ("requests", "retries", "hedges", "hedges_won"):
+        assert f'nightshift_pool_{name}_total{{pool="default"}} ' in told
+    assert 'nightshift_server_left_alone{pool="default",server="127.0.0.1:' in told
+    assert 'nightshift_pool_requests_total{pool="default"} 0.0' not in told
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": "x"}, {"datatype": "FP64"}, {"shape": [2, 63]}, {"shape": [128]}, {"data": [1]}],
+)
+def test_what_does_not_fit_reaches_no_server(service: Service, wrong: dict[str, Any]) -> None:
+    """A wrong name, datatype, shape or number of elements costs the pool nothing."""
+    before = _asked_of_the_pool(service)
+    status, told = service.infer("scores", {"inputs": [FEATURES | wrong]})
+    assert (status, bool(told["error"])) == (400, True)
+    assert _asked_of_the_pool(service) == before
+
+
+def _asked_of_the_pool(service: Service) -> str:
+    (line,) = [
+        line
+        for line in service.client.get("/metrics").text.splitlines()
+        if line.startswith("nightshift_pool_requests_total{")
+    ]
+    return line

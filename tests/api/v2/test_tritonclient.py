@@ -207,6 +207,24 @@ def test_models_are_loaded_and_let_go(client: Any) -> None:
         client.load_model("scores@2", headers=tokens.bearer(["inference:run"]))
 
 
+def test_its_priority_and_time_are_heard(client: Any) -> None:
+    """Both travel as parameters; a microsecond is over before the request is read."""
+    asked = {"model_name": "scores", "inputs": [tensor("features", ROWS)], "priority": 1}
+    result = client.infer(**asked, timeout=60_000_000, headers=tokens.bearer())
+    np.testing.assert_allclose(result.as_numpy("score"), scores_of(ROWS), rtol=1e-5)
+    with pytest.raises(InferenceServerException, match="the caller allows 1e-06 s") as raised:
+        client.infer(**asked, timeout=1, headers=tokens.bearer())
+    assert raised.value.status() == "504"
+
+
+def test_sequences_are_refused(client: Any) -> None:
+    """Their state lies in one server, and the next request may go to another."""
+    sequence = {"sequence_id": 7, "sequence_start": True, "headers": tokens.bearer()}
+    with pytest.raises(InferenceServerException, match="sequences are not offered") as raised:
+        client.infer("scores", [tensor("features", ROWS)], **sequence)
+    assert raised.value.status() == "400"
+
+
 def test_shared_memory_is_not_offered(client: Any) -> None:
     """It lies on one machine, the servers do not; nor is there a trace to set."""
     with pytest.raises(InferenceServerException, match="not offered") as raised:
