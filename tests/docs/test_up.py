@@ -1,6 +1,7 @@
 """The commands for `nightshift up`, in its page and in the README, do what they say."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def test_the_page_of_up(place: Site) -> None:
     assert '"state":"' in three_ways.replace(": ", ":"), three_ways
     assert "Completed" in three_ways, three_ways
     assert '"model_name":"flights","model_version":"1"' in one_row, one_row
+    assert "336,776 of 336,776" in killed, killed
     assert states(killed) == {
         "Triton 1": "running",
         "Triton 2": "running",
@@ -78,8 +80,15 @@ def test_the_page_of_up(place: Site) -> None:
 
 def test_a_servers_death(place: Site) -> None:
     """The other one answers, online and for a job; the README shows what is seen."""
-    death, shown = (block for block in blocks(README) if block.needs_up)
-    code, printed = shell(place, death.text)
+    script, outcome, look, shown = (block for block in blocks(README) if block.needs_up)
+    name = script.mark.partition(": ")[2]
+    (place.root / name).write_text(script.text)
+    code, printed = shell(place, f"python {name}")
+    assert code == 0, printed
+    counted = re.compile(r"\d+ answered, 0 failed\n")
+    assert counted.fullmatch(outcome.text)
+    assert counted.fullmatch(printed), printed
+    code, printed = shell(place, look.text)
     assert code == 1
     told = {name: state for name, state in states(printed).items() if name.startswith("Triton")}
     assert told == states(shown.text) == {"Triton 1": "ended", "Triton 2": "running"}
