@@ -20,6 +20,14 @@ V2Model = Annotated[
         examples=["churn@champion"],
     ),
 ]
+V2Bare = Annotated[
+    str,
+    Path(
+        pattern=MODEL_PATTERN,
+        description="A registered model, or one that a pool serves; its version follows.",
+        examples=["churn"],
+    ),
+]
 V2Version = Annotated[
     str, Path(pattern=VERSION_PATTERN, description="A version, by its number.", examples=["1"])
 ]
