@@ -49,8 +49,11 @@ ServerAddress = Annotated[
         max_length=MOST_ADDRESS_CHARS,
         pattern=_TEXT_PATTERN,
         description="The server's gRPC address, `HOST:PORT`.",
-        examples=["triton-0:8001"],
+        examples=["127.0.0.1:8001"],
     ),
+]
+PrefixQuery = Annotated[
+    str, Query(pattern=r"^[A-Za-z0-9_.-]{0,128}$", description="How the name begins.")
 ]
 TagQuery = Annotated[
     str | None,

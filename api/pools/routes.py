@@ -4,14 +4,14 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from api import errors
 from api.answers import answered, created
 from api.anywhere import ANYWHERE
 from api.bodies import StrictRoute
 from api.dependencies import Needs
-from api.fields import PoolName, Why
+from api.fields import PoolName, PrefixQuery, Why
 from api.gateway.authorization import requires
 from api.gateway.principal import Principal
 from api.history import EventsPage, Wanted, events_page
@@ -39,9 +39,7 @@ class PoolsPage(Page[PoolBody]):
 def list_pools(
     needs: Needs,
     asked: Asked,
-    prefix: Annotated[
-        str, Query(pattern=r"^[A-Za-z0-9_.-]{0,128}$", description="How the name begins.")
-    ] = "",
+    prefix: PrefixQuery = "",
 ) -> Response:
     """List pools by name."""
     after = asked.after_text(prefix=prefix)

@@ -83,7 +83,7 @@ def set_route(
     ],
     if_match: IfMatch = None,
     if_none_match: Annotated[
-        Literal["*"] | None, Header(description="`*`: the route must be new.")
+        Literal["*"] | None, Header(description="`*`: the route must be new.", examples=["*"])
     ] = None,
 ) -> Response:
     """Split an alias's requests, in place of the split that the caller has seen.

@@ -12,7 +12,7 @@ from api.gateway.authorization import requires
 from api.online.port import OnlineName
 from api.problems import Kind, Refused
 from api.v2 import kinds
-from api.v2.described import V2Model, V2Version, refusals_v2
+from api.v2.described import V2Bare, V2Model, V2Version, refusals_v2
 from api.v2.names import name_of
 from registry.domain import TensorSpec
 
@@ -46,7 +46,7 @@ async def model_statistics(request: Request, model: V2Model) -> Response:
 
 
 @router.get("/v2/models/{model}/versions/{version}/stats")
-async def version_statistics(request: Request, model: V2Model, version: V2Version) -> Response:
+async def version_statistics(request: Request, model: V2Bare, version: V2Version) -> Response:
     """Say what each server did with a version."""
     return await _statistics(request, name_of(model, version))
 
@@ -58,7 +58,7 @@ async def metadata(request: Request, model: V2Model) -> Response:
 
 
 @router.get("/v2/models/{model}/versions/{version}")
-async def version_metadata(request: Request, model: V2Model, version: V2Version) -> Response:
+async def version_metadata(request: Request, model: V2Bare, version: V2Version) -> Response:
     """Say what a version takes and gives."""
     return await _metadata(request, name_of(model, version))
 
@@ -73,7 +73,7 @@ async def ready(request: Request, model: V2Model) -> Response:
     "/v2/models/{model}/versions/{version}/ready",
     responses=refusals_v2(kinds.POOL_AWAY, NOT_READY),
 )
-async def version_ready(request: Request, model: V2Model, version: V2Version) -> Response:
+async def version_ready(request: Request, model: V2Bare, version: V2Version) -> Response:
     """Say whether a server has a version ready now: 503 where none has."""
     return await _ready(request, name_of(model, version))
 
@@ -85,7 +85,7 @@ async def config(request: Request, model: V2Model) -> Response:
 
 
 @router.get("/v2/models/{model}/versions/{version}/config")
-async def version_config(request: Request, model: V2Model, version: V2Version) -> Response:
+async def version_config(request: Request, model: V2Bare, version: V2Version) -> Response:
     """Return Triton's configuration of a version."""
     return answered(await dependencies_of(request).online.config(name_of(model, version)))
 
