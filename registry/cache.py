@@ -30,7 +30,9 @@ class Cache(Protocol):
 
     `fence` ends the belief in older generations at once. It is put up before the commit, which a
     process may not outlive, and again after it, for a cache that lost it in between. A fenced
-    scope has no generation until somebody has read a new enough one from the database.
+    scope has no generation until somebody has read a new enough one from the database. A fence
+    outlives every lease that was begun before the commit: whoever asked the database by then and
+    comes late is not believed.
 
     Every method raises `CacheUnavailable` within a bounded time. A value that was damaged is a
     miss. Keys are texts; values are bytes that the reader checks once more.

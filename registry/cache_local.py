@@ -41,16 +41,17 @@ class LocalCache:
         *,
         max_bytes: int,
         lease_s: float,
-        fence_s: float,
+        commit_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep values of `max_bytes` in all; those not read for longest go first.
 
-        A fence that no new generation ends is forgotten after `fence_s`.
+        A fence that no new generation ends is forgotten `commit_s`, the longest that a commit
+        takes, and a lease after it was put up.
         """
         self._max_bytes = max_bytes
         self._lease_s = lease_s
-        self._fence_s = fence_s
+        self._fence_s = lease_s + commit_s
         self._clock = clock
         self._believed: OrderedDict[str, _Believed] = OrderedDict()
         self._values: OrderedDict[tuple[str, str], _Kept] = OrderedDict()

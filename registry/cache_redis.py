@@ -54,13 +54,14 @@ class RedisCache:
     and fences end by Redis' own clock.
     """
 
-    def __init__(self, url: str, *, timeout_s: float, lease_s: float, fence_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float, lease_s: float, commit_s: float) -> None:
         """Nothing is asked yet; `timeout_s` bounds each question.
 
-        A fence that no new generation ends is forgotten after `fence_s`.
+        A fence that no new generation ends is forgotten `commit_s`, the longest that a commit
+        takes, and a lease after it was put up.
         """
         self._lease_s = lease_s
-        self._fence_s = fence_s
+        self._fence_s = lease_s + commit_s
         self._pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_MOST_CONNECTIONS,

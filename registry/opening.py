@@ -18,9 +18,9 @@ from registry.routing import Routing
 from registry.settings import RegistrySettings
 from registry.store import SqlStore, open_store
 
-_FENCE_S = 30.0
-"""How long a fence stands when the change that it was put up for never comes: more than a commit
-takes whose process has sent it. Meanwhile the database is asked."""
+_COMMIT_S = 30.0
+"""How long a fence stands, besides a lease, when the change that it was put up for never comes:
+more than a commit takes whose process has sent it. Meanwhile the database is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,7 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[Registry]:
 def _cache(settings: RegistrySettings) -> Cache:
     lease_s = settings.cache_lease_s
     if settings.redis_url is None:
-        return LocalCache(
-            max_bytes=settings.cache_bytes, lease_s=lease_s, fence_s=_FENCE_S + lease_s
-        )
+        return LocalCache(max_bytes=settings.cache_bytes, lease_s=lease_s, commit_s=_COMMIT_S)
     # Whoever has no Redis does not wait for its client to be imported.
     from registry.cache_redis import RedisCache
 
@@ -82,7 +80,7 @@ def _cache(settings: RegistrySettings) -> Cache:
             settings.redis_url.get_secret_value(),
             timeout_s=settings.cache_answer_timeout_s,
             lease_s=lease_s,
-            fence_s=_FENCE_S + lease_s,
+            commit_s=_COMMIT_S,
         ),
         rest_s=settings.cache_rest_s,
         longest_rest_s=settings.cache_longest_rest_s,

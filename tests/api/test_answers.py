@@ -174,7 +174,7 @@ async def test_that_something_is_not_there_is_kept(database: Path) -> None:
 )
 async def test_a_poisoned_answer_is_a_miss(database: Path, redis_url: str, poison: bytes) -> None:
     """Whatever lies in Redis under the right sum: the answer is the database's."""
-    cache = RedisCache(redis_url, timeout_s=10, lease_s=600, fence_s=600)
+    cache = RedisCache(redis_url, timeout_s=10, lease_s=600, commit_s=1)
     async with opened(database, redis_url) as api:
         for path, scope in (("/v1/models/churn", "churn"), ("/v1/models", "*")):
             before = _told(await api.get(path))

@@ -11,20 +11,39 @@ from registry.cache_local import LocalCache
 from registry.cache_redis import RedisCache
 from registry.generations import UNTOUCHED, Generation
 
-LEASE_S, FENCE_S = 30.0, 60.0
+LEASE_S, COMMIT_S = 30.0, 30.0
+SHORT_LEASE_S = 0.1
 FIRST, SECOND, THIRD = (Generation(number, f"{number:016x}") for number in (1, 2, 3))
 
 
 @pytest.fixture(params=["local", "redis", "guarded"])
-async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
-    found: Cache = LocalCache(max_bytes=10**6, lease_s=LEASE_S, fence_s=FENCE_S)
-    if request.param != "local":
-        url = request.getfixturevalue("redis_url")
-        found = RedisCache(url, timeout_s=10, lease_s=LEASE_S, fence_s=FENCE_S)
-    if request.param == "guarded":
-        found = GuardedCache(found, rest_s=1, longest_rest_s=1)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which cache."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def cache(request: pytest.FixtureRequest, kind: str) -> AsyncIterator[Cache]:
+    """One whose leases and fences outlast a test."""
+    found = _opened(request, kind, lease_s=LEASE_S, commit_s=COMMIT_S)
     yield found
     await found.close()
+
+
+@pytest.fixture
+async def hasty(request: pytest.FixtureRequest, kind: str) -> AsyncIterator[Cache]:
+    """One whose leases are short, for commits that take no time."""
+    found = _opened(request, kind, lease_s=SHORT_LEASE_S, commit_s=0)
+    yield found
+    await found.close()
+
+
+def _opened(request: pytest.FixtureRequest, kind: str, *, lease_s: float, commit_s: float) -> Cache:
+    if kind == "local":
+        return LocalCache(max_bytes=10**6, lease_s=lease_s, commit_s=commit_s)
+    url = request.getfixturevalue("redis_url")
+    found = RedisCache(url, timeout_s=10, lease_s=lease_s, commit_s=commit_s)
+    return GuardedCache(found, rest_s=1, longest_rest_s=1) if kind == "guarded" else found
 
 
 async def _believe(cache: Cache, scope: str, generation: Generation) -> None:
@@ -101,6 +120,16 @@ async def test_a_belief_that_comes_late_is_none(cache: Cache) -> None:
     while (await cache.read("a", "1")).generation is not None:
         await asyncio.sleep(0.01)
     assert await cache.now() >= long_ago + LEASE_S
+
+
+async def test_a_fence_outlives_who_asked_before_it(hasty: Cache) -> None:
+    """What the database said before a change is not believed, at whatever moment it is told."""
+    since = await hasty.now()
+    await hasty.fence({"a": SECOND})
+    while await hasty.now() < since + 2 * SHORT_LEASE_S:
+        await hasty.believe("a", FIRST, since=since)
+        assert await hasty.read("a", "1") == Held(None, None)
+        await asyncio.sleep(0.001)
 
 
 async def test_nothing_is_known_before_somebody_says_it(cache: Cache) -> None:

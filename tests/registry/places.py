@@ -18,8 +18,10 @@ from registry.settings import RegistrySettings
 from registry.store import open_store
 from tests.contracts.memory_store import MemoryStore
 
-LEASE, FENCE = 10, 40
-"""How long a generation and a fence are believed, in units."""
+LEASE = 10
+"""How long a generation is believed, in units."""
+COMMIT = 5
+"""How much longer a fence stands."""
 UNIT_S = 0.005
 """A unit of Redis' own time."""
 
@@ -57,7 +59,9 @@ class InMemory:
 
     def open_cache(self) -> Cache:
         """Return a cache with room for every answer, so that none is merely dropped."""
-        return LocalCache(max_bytes=100_000, lease_s=LEASE, fence_s=FENCE, clock=lambda: self._now)
+        return LocalCache(
+            max_bytes=100_000, lease_s=LEASE, commit_s=COMMIT, clock=lambda: self._now
+        )
 
     def pass_time(self, units: int) -> None:
         """Set the clock on."""
@@ -105,7 +109,7 @@ class OnServers:
             self._redis_url,
             timeout_s=30,
             lease_s=LEASE * UNIT_S,
-            fence_s=FENCE * UNIT_S,
+            commit_s=COMMIT * UNIT_S,
         )
 
     def pass_time(self, units: int) -> None:

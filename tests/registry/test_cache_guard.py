@@ -17,7 +17,7 @@ class Faulty(LocalCache):
     """A cache that can be away, for which a real one would have to be killed in microseconds."""
 
     def __init__(self) -> None:
-        super().__init__(max_bytes=10**6, lease_s=60, fence_s=60)
+        super().__init__(max_bytes=10**6, lease_s=60, commit_s=1)
         self.away = False
         self.asked = 0
         self.hold: asyncio.Event | None = None

@@ -9,7 +9,7 @@ PRESENT = Generation(1, "0" * 16)
 
 async def test_what_was_not_read_for_longest_goes_first() -> None:
     """Memory is bounded by bytes, and what would never fit is not kept."""
-    cache = LocalCache(max_bytes=10_000, lease_s=1, fence_s=1)
+    cache = LocalCache(max_bytes=10_000, lease_s=1, commit_s=1)
     await cache.believe("m", PRESENT, since=await cache.now())
 
     async def keep(key: str, size: int) -> None:
@@ -33,7 +33,7 @@ async def test_what_was_not_read_for_longest_goes_first() -> None:
 async def test_ends_are_by_the_clock() -> None:
     """Lives, leases and fences count until their end, and not at it."""
     now = 100.0
-    cache = LocalCache(max_bytes=10_000, lease_s=5, fence_s=7, clock=lambda: now)
+    cache = LocalCache(max_bytes=10_000, lease_s=5, commit_s=2, clock=lambda: now)
     await cache.believe("m", PRESENT, since=now)
     await cache.keep("m", "a", b"1", generation=PRESENT, life_s=10)
     now = 104.9

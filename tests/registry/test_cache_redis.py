@@ -9,7 +9,7 @@ from registry.cache import CacheUnavailable
 from registry.cache_redis import RedisCache
 from registry.generations import Generation
 
-LEASE_S, FENCE_S = 600.0, 900.0
+LEASE_S, COMMIT_S = 600.0, 300.0
 PRESENT, NEXT = Generation(1, "0" * 16), Generation(2, "1" * 16)
 SCOPE = "nightshift:registry:{flights}"
 VALUE = "nightshift:registry:{flights}:v1"
@@ -23,7 +23,7 @@ async def cache(redis_url: str) -> AsyncIterator[RedisCache]:
 
 
 def _cache(url: str, *, timeout_s: float) -> RedisCache:
-    return RedisCache(url, timeout_s=timeout_s, lease_s=LEASE_S, fence_s=FENCE_S)
+    return RedisCache(url, timeout_s=timeout_s, lease_s=LEASE_S, commit_s=COMMIT_S)
 
 
 async def _keep(cache: RedisCache) -> None:
@@ -92,7 +92,7 @@ async def test_what_is_kept_has_an_end(cache: RedisCache, redis_server: LocalRed
     assert 0 < left_s(VALUE) <= 60
     assert 60 < left_s(SCOPE) <= LEASE_S
     await cache.fence({"flights": NEXT})
-    assert LEASE_S < left_s(SCOPE) <= FENCE_S
+    assert LEASE_S < left_s(SCOPE) <= LEASE_S + COMMIT_S
 
 
 async def test_a_redis_that_hangs_is_given_up(redis_factory: Callable[[], LocalRedis]) -> None:

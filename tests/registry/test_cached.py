@@ -74,7 +74,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def local(clock: Clock) -> LocalCache:
-    return LocalCache(max_bytes=10**6, lease_s=LEASE_S, fence_s=LEASE_S, clock=clock)
+    return LocalCache(max_bytes=10**6, lease_s=LEASE_S, commit_s=1, clock=clock)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class Killed(Fencing):
         os.kill(os.getpid(), signal.SIGKILL)
 
 async def main(database, redis):
-    cache = RedisCache(redis, timeout_s=5, lease_s=600, fence_s=600)
+    cache = RedisCache(redis, timeout_s=5, lease_s=600, commit_s=1)
     store = open_store(RegistrySettings(database_url=database), Killed(cache, lease_s=600))
     await asyncio.to_thread(Catalog(store).set_alias, "flights", "champion", 2)
 
@@ -173,7 +173,7 @@ async def test_a_redis_that_lost_its_memory_is_told_again(
     loop = asyncio.get_running_loop()
     async with opened(postgres_url, redis_url, cache_lease_s=600) as other:
         await _two_versions(other)
-        cache = RedisCache(redis_url, timeout_s=5, lease_s=600, fence_s=600)
+        cache = RedisCache(redis_url, timeout_s=5, lease_s=600, commit_s=1)
         settings = RegistrySettings(database_url=postgres_url)
         store = await asyncio.to_thread(open_store, settings, Emptying(cache, lease_s=600))
         await asyncio.to_thread(Catalog(store).set_alias, "flights", "champion", 2)
@@ -200,7 +200,7 @@ class Unreachable(LocalCache):
     """A cache that the network is cut to at each moment that a test chooses."""
 
     def __init__(self) -> None:
-        super().__init__(max_bytes=1000, lease_s=3, fence_s=9)
+        super().__init__(max_bytes=1000, lease_s=3, commit_s=1)
         self.away: list[bool] = []
 
     async def fence(self, advanced: Advanced) -> None:
@@ -237,6 +237,6 @@ async def test_a_change_waits_for_the_leases_it_could_not_end(
 
 async def test_a_change_in_the_loops_thread_is_refused() -> None:
     """It would wait for itself; the error says what to do."""
-    fencing = Fencing(LocalCache(max_bytes=1, lease_s=1, fence_s=1), lease_s=1)
+    fencing = Fencing(LocalCache(max_bytes=1, lease_s=1, commit_s=1), lease_s=1)
     with pytest.raises(RuntimeError, match="use to_thread"):
         fencing.before({"m": Generation(1, "0" * 16)})

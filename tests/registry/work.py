@@ -24,7 +24,7 @@ from registry.domain import ModelRef, ModelVersion, Signature, TensorSpec
 from registry.errors import UnknownAlias, UnknownModel, UnknownVersion
 from registry.events import replay
 from registry.fleet import Fleet
-from registry.generations import Advanced
+from registry.generations import Advanced, Generation
 from registry.pages import EventFilter
 from registry.routes import Share
 from registry.routing import Routing
@@ -32,7 +32,7 @@ from registry.targets import Target
 from registry.uses import Use, UseKind
 from tests.registry.believed import Believed, Split, replayed
 from tests.registry.conftest import Clock
-from tests.registry.places import InMemory, Place
+from tests.registry.places import LEASE, InMemory, Place
 
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 1)),), (TensorSpec("y", "FP32", (-1, 1)),))
 NAMES, ALIASES, POOLS = ("flights", "planes"), ("champion", "challenger"), ("cpu", "gpu")
@@ -82,33 +82,52 @@ class Waiting:
     """How many commits were acknowledged before it was asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An answer of the database that is held back."""
+
+    generation: bool
+    """Whether it is that of a look at a generation, or of a question."""
+    read: threading.Event
+    """Set once the database was read."""
+    release: threading.Event
+    """To be set to let the answer go."""
+
+
 class SlowCatalog(Catalog):
     """A catalog whose next answer is held back after the database was read."""
 
-    held: tuple[threading.Event, threading.Event] | None = None
+    held: Hold | None = None
 
-    def hold(self) -> tuple[threading.Event, threading.Event]:
-        """Return what says that the database was read, and what lets the answer go."""
-        self.held = (threading.Event(), threading.Event())
+    def hold(self, *, generation: bool) -> Hold:
+        """Hold the next look at a generation back, or the next other question."""
+        self.held = Hold(generation, threading.Event(), threading.Event())
         return self.held
+
+    def generation(self, scope: str) -> Generation:
+        try:
+            return super().generation(scope)
+        finally:
+            self._hold_back(generation=True)
 
     def resolve(self, ref: ModelRef) -> ModelVersion:
         try:
             return super().resolve(ref)
         finally:
-            self._hold_back()
+            self._hold_back(generation=False)
 
     def target(self, ref: ModelRef) -> Target:
         try:
             return super().target(ref)
         finally:
-            self._hold_back()
+            self._hold_back(generation=False)
 
-    def _hold_back(self) -> None:
-        held, self.held = self.held, None
-        if held is not None:
-            held[0].set()
-            assert held[1].wait(60)
+    def _hold_back(self, *, generation: bool) -> None:
+        held = self.held
+        if held is not None and held.generation is generation:
+            self.held = None
+            held.read.set()
+            assert held.release.wait(60)
 
 
 class Work(RuleBasedStateMachine):
@@ -391,16 +410,29 @@ class Work(RuleBasedStateMachine):
     @rule(question=questions)
     def ask_slowly(self, question: Question) -> None:
         """A question whose answer was read from the database, and comes late."""
-        scope = question.ref.name
-        present = self.catalog.generation(scope)
+        present = self.catalog.generation(question.ref.name)
         # What was kept may be damaged at any time.
-        damage = self.cache.keep(scope, question.key, b"", generation=present, life_s=900)
+        damage = self.cache.keep(
+            question.ref.name, question.key, b"", generation=present, life_s=900
+        )
         self.runner.run(damage)
-        read, self.release = self.catalog.hold()
+        self.hold_back(question, generation=False)
+
+    @precondition(lambda self: self.release is None)
+    @rule(question=questions)
+    def look_slowly(self, question: Question) -> None:
+        """A question after a lease: the generation was read from the database, and comes late."""
+        self.place.pass_time(LEASE)
+        self.hold_back(question, generation=True)
+
+    def hold_back(self, question: Question, *, generation: bool) -> None:
+        held = self.catalog.hold(generation=generation)
+        self.release = held.release
         self.ask(question)
+        asked = self.waiting[-1].task
 
         async def until_read() -> None:
-            while not read.is_set():
+            while not held.read.is_set() and not asked.done():
                 await asyncio.sleep(0)
 
         self.runner.run(until_read())

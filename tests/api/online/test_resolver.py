@@ -29,7 +29,7 @@ class Flaky(CachedCatalog):
 async def test_the_last_answer_stands_while_the_registry_is_away(site: Site) -> None:
     """Which version was live is known; what was never asked for is not."""
     catalog = site.registry.catalog
-    cache = CacheAside(LocalCache(max_bytes=10_000, lease_s=1, fence_s=1), catalog.generation)
+    cache = CacheAside(LocalCache(max_bytes=10_000, lease_s=1, commit_s=1), catalog.generation)
     flaky = Flaky(catalog, cache, Lives(1, 1, 1))
     whereabouts = Whereabouts(site.pools, look_again_s=1)
     resolver = Resolver(flaky, whereabouts, default_alias="champion")
