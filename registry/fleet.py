@@ -127,34 +127,28 @@ class Fleet:
                 draft = replace(before, state=ServerState.ACTIVE)
             return _put(rows, found, before, draft, by=by, why=why, now=now)
 
-    def drain_server(
+    def retire_server(
         self,
         pool: str,
         url: str,
+        state: ServerState,
         *,
         by: str = "",
         why: str = "",
         if_revision: int | None = None,
     ) -> PoolServer:
-        """Have the server asked no more while it finishes what it has.
+        """Have the server asked no more: it drains, and finishes what it has, or is removed.
 
-        Safe to repeat. Raises `UnknownPool`, `UnknownServer`, `RevisionChanged`.
+        Safe to repeat; what was removed stays so. Raises `UnknownPool`, `UnknownServer`,
+        `RevisionChanged`.
         """
-        state = ServerState.DRAINING
-        return self._leave(pool, url, state, by=by, why=why, if_revision=if_revision)
-
-    def remove_server(
-        self,
-        pool: str,
-        url: str,
-        *,
-        by: str = "",
-        why: str = "",
-        if_revision: int | None = None,
-    ) -> PoolServer:
-        """Take the server out of the pool, otherwise as `drain_server`."""
-        state = ServerState.REMOVED
-        return self._leave(pool, url, state, by=by, why=why, if_revision=if_revision)
+        with self._store.writing() as rows:
+            found = locked_pool(rows, pool)
+            before = require_server(rows, pool, url, if_revision=if_revision)
+            if before.state is ServerState.REMOVED:
+                return before
+            draft = replace(before, state=state)
+            return _put(rows, found, before, draft, by=by, why=why, now=self._now())
 
     def server(self, pool: str, url: str) -> PoolServer:
         """Return the pool's server, a removed one too; raises `UnknownPool`, `UnknownServer`."""
@@ -222,24 +216,6 @@ class Fleet:
             if model is not None:
                 require_model(rows, model)
             return rows.placements(pool=pool, model=model)
-
-    def _leave(
-        self,
-        pool: str,
-        url: str,
-        state: ServerState,
-        *,
-        by: str,
-        why: str,
-        if_revision: int | None,
-    ) -> PoolServer:
-        with self._store.writing() as rows:
-            found = locked_pool(rows, pool)
-            before = require_server(rows, pool, url, if_revision=if_revision)
-            if before.state is ServerState.REMOVED:
-                return before
-            draft = replace(before, state=state)
-            return _put(rows, found, before, draft, by=by, why=why, now=self._now())
 
 
 def _put(

@@ -114,8 +114,9 @@ async def change_server(
 ) -> Response:
     """Drain a server, which finishes what it has, or have it asked again."""
     revision = await _required(needs, pool, server, if_match)
-    drains = patch.state == "draining"
-    set_state = needs.fleet.drain_server if drains else needs.fleet.add_server
+    set_state: Callable[..., PoolServer] = needs.fleet.add_server
+    if patch.state == "draining":
+        set_state = partial(needs.fleet.retire_server, state=ServerState.DRAINING)
     change = partial(set_state, pool, server, by=caller.subject, why=why, if_revision=revision)
     changed = await run_sync(change)
     await needs.upkeep.refresh()
@@ -133,8 +134,8 @@ async def remove_server(
 ) -> Response:
     """Take a server out of its pool; what is under way on it is finished."""
     revision = await _required(needs, pool, server, if_match)
-    remove = partial(needs.fleet.remove_server, by=caller.subject, why=why, if_revision=revision)
-    await run_sync(remove, pool, server)
+    retire = partial(needs.fleet.retire_server, by=caller.subject, why=why, if_revision=revision)
+    await run_sync(retire, pool, server, ServerState.REMOVED)
     await needs.upkeep.refresh()
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

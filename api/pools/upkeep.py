@@ -130,6 +130,6 @@ def register_settings(fleet: Fleet, urls: Sequence[str]) -> None:
         fleet.create_pool(SETTINGS_POOL, description=_DESCRIPTION, by=_SETTINGS)
     for server in fleet.servers(SETTINGS_POOL).items:
         if server.added_by == _SETTINGS and server.url not in addresses:
-            fleet.remove_server(SETTINGS_POOL, server.url, by=_SETTINGS)
+            fleet.retire_server(SETTINGS_POOL, server.url, ServerState.REMOVED, by=_SETTINGS)
     for url in addresses:
         fleet.add_server(SETTINGS_POOL, url, by=_SETTINGS)

@@ -1,7 +1,8 @@
 """Check the registry's rules for pools, servers and placements."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -28,6 +29,7 @@ from tests.contracts.test_store import FIRST
 from tests.registry.conftest import START, Clock
 
 URL = "triton:8001"
+DRAINING, REMOVED = ServerState.DRAINING, ServerState.REMOVED
 
 
 @pytest.fixture
@@ -101,15 +103,15 @@ def test_a_server_comes_and_goes(store: SqlStore, fleet: Fleet) -> None:
     at = START + timedelta(minutes=2)
     assert server == PoolServer("gpu", URL, ServerState.ACTIVE, at, "ada", 2)
     assert fleet.add_server("gpu", URL, by="bob") == server
-    draining = fleet.drain_server("gpu", URL)
+    draining = fleet.retire_server("gpu", URL, DRAINING)
     assert (draining.state, draining.revision) == (ServerState.DRAINING, 3)
-    assert fleet.drain_server("gpu", URL) == draining
+    assert fleet.retire_server("gpu", URL, DRAINING) == draining
     again = fleet.add_server("gpu", URL, by="bob")
     assert (again.state, again.added_by, again.added_at) == (ServerState.ACTIVE, "ada", at)
-    removed = fleet.remove_server("gpu", URL)
+    removed = fleet.retire_server("gpu", URL, REMOVED)
     assert fleet.server("gpu", URL) == removed
-    assert fleet.remove_server("gpu", URL) == removed
-    assert fleet.drain_server("gpu", URL) == removed
+    assert fleet.retire_server("gpu", URL, REMOVED) == removed
+    assert fleet.retire_server("gpu", URL, DRAINING) == removed
     assert fleet.servers("gpu").items == ()
     assert fleet.servers("gpu", removed=True).items == (removed,)
     back = fleet.add_server("gpu", URL, by="eve")
@@ -127,13 +129,15 @@ def test_a_server_comes_and_goes(store: SqlStore, fleet: Fleet) -> None:
 def test_a_server_is_changed_by_who_saw_it(store: SqlStore, fleet: Fleet) -> None:
     """Drained, removed or asked again only in the state that the caller has seen."""
     seen = fleet.add_server("gpu", URL).revision
-    draining = fleet.drain_server("gpu", URL, if_revision=seen)
-    for change in (fleet.add_server, fleet.drain_server, fleet.remove_server):
+    draining = fleet.retire_server("gpu", URL, DRAINING, if_revision=seen)
+    changes: list[Callable[..., PoolServer]] = [fleet.add_server]
+    changes += [partial(fleet.retire_server, state=state) for state in (DRAINING, REMOVED)]
+    for change in changes:
         with pytest.raises(RevisionChanged, match="server triton:8001 is at revision 3, not 2"):
             change("gpu", URL, if_revision=seen)
     assert fleet.server("gpu", URL) == draining
     again = fleet.add_server("gpu", URL, if_revision=draining.revision)
-    removed = fleet.remove_server("gpu", URL, if_revision=again.revision)
+    removed = fleet.retire_server("gpu", URL, REMOVED, if_revision=again.revision)
     with pytest.raises(RevisionChanged):
         fleet.add_server("gpu", URL, if_revision=again.revision)
     with pytest.raises(UnknownServer):
@@ -155,7 +159,7 @@ def test_a_server_is_in_one_pool(store: SqlStore, fleet: Fleet) -> None:
     with pytest.raises(ServerTaken, match="server triton:8001 belongs to pool 'gpu'"):
         fleet.add_server("cpu", URL)
     assert fleet.pool("cpu").revision == 1
-    fleet.remove_server("gpu", URL)
+    fleet.retire_server("gpu", URL, REMOVED)
     assert fleet.add_server("cpu", URL).pool == "cpu"
     with pytest.raises(ServerTaken):
         fleet.add_server("gpu", URL)
@@ -204,7 +208,7 @@ def test_a_pool_in_use_is_not_deleted(store: SqlStore, fleet: Fleet, catalog: Ca
     with pytest.raises(InUse, match="pool gpu is in use by server triton:8001, version") as caught:
         fleet.delete_pool("gpu")
     assert caught.value.referents == (Referent("server", URL), Referent("version", "flights@1"))
-    fleet.remove_server("gpu", URL)
+    fleet.retire_server("gpu", URL, REMOVED)
     fleet.withdraw("gpu", "flights", 1)
     with pytest.raises(RevisionChanged):
         fleet.delete_pool("gpu", if_revision=1)
@@ -232,7 +236,7 @@ def test_what_is_not_there_is_named(fleet: Fleet, catalog: Catalog) -> None:
         with pytest.raises(UnknownPool, match="unknown pool 'gqu'; known: gpu; register it with"):
             ask()
     with pytest.raises(UnknownServer, match="no server 'triton:1'; known: triton:8001; see them"):
-        fleet.drain_server("gpu", "triton:1")
+        fleet.retire_server("gpu", "triton:1", DRAINING)
     with pytest.raises(UnknownVersion):
         fleet.place("gpu", "flights", 2)
     with pytest.raises(UnknownModel):
