@@ -14,14 +14,7 @@ import psycopg
 
 from cli.stack.as_nobody import NOBODY
 from cli.stack.errors import CannotPrepare
-from cli.stack.process import (
-    LOOPBACK,
-    READY_DEADLINE_S,
-    GuardedProcess,
-    LocalServer,
-    free_ports,
-    require_free,
-)
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess, OnePortServer
 from cli.stack.wheels import package_dir
 
 _NAME = "PostgreSQL"
@@ -31,7 +24,7 @@ _INSTALLED = "pginstall18"
 _USER = "postgres"
 
 
-class LocalPostgres(LocalServer):
+class LocalPostgres(OnePortServer):
     """A PostgreSQL on loopback whose data is kept in a folder. A context manager.
 
     Root runs it as the user nobody, because PostgreSQL refuses to be root. `kill` and `start` may
@@ -53,20 +46,13 @@ class LocalPostgres(LocalServer):
 
         Without a `password` it asks for none. `settings` are more of its own: `fsync=off`.
         """
-        super().__init__(_NAME)
+        super().__init__(_NAME, port=port)
         self._folder = folder.absolute()
         self._log = log
         self._password = password
-        self._wanted_port = port
-        self._port = port
         self._settings = tuple(settings)
         self._ready_deadline_s = ready_deadline_s
         self._grace_s = grace_s
-
-    @property
-    def port(self) -> int:
-        """Where it listens; known once started."""
-        return self._known(self._port)
 
     def url(self, database: str = "postgres") -> str:
         """Return what `NIGHTSHIFT_DATABASE_URL` has to say."""
@@ -78,23 +64,20 @@ class LocalPostgres(LocalServer):
 
         Raises `PortTaken`, `CannotPrepare`, `ServerEnded` or `ServerNotReady`.
         """
-        if self._wanted_port is not None:
-            require_free(_NAME, (self._wanted_port,))
+        self._require_port()
         binaries = self._prepare()
-        if self._port is None:
-            (self._port,) = free_ports(1)
+        self._take_port()
         options = [f"port={self.port}", f"listen_addresses={LOOPBACK}", "unix_socket_directories="]
         options += ["dynamic_shared_memory_type=mmap", "max_connections=200", *self._settings]
         words = [word for option in options for word in ("-c", option)]
-        self._process = GuardedProcess(
+        process = GuardedProcess(
             _NAME,
             _unprivileged([binaries / "postgres", "-D", self._data, *words]),
             log=self._log,
             env=os.environ,
             grace_s=self._grace_s,
         )
-        self._process.start()
-        self._process.await_ready(self._answers, deadline_s=self._ready_deadline_s)
+        self._run(process, self._answers, deadline_s=self._ready_deadline_s)
         return self
 
     def stop(self) -> None:

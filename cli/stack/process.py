@@ -229,3 +229,36 @@ class LocalServer(Startable):
         if value is None:
             raise RuntimeError(f"{self._name} was not started")
         return value
+
+
+class OnePortServer(LocalServer):
+    """A server of its own that listens on one port of loopback."""
+
+    def __init__(self, name: str, *, port: int | None) -> None:
+        """Nothing runs before `start`. Without `port` a free one is taken, and kept."""
+        super().__init__(name)
+        self._wanted_port = port
+        self._port = port
+
+    @property
+    def port(self) -> int:
+        """Where it listens; known once started."""
+        return self._known(self._port)
+
+    def _require_port(self) -> None:
+        """Raise `PortTaken` when somebody else listens where it shall."""
+        if self._wanted_port is not None:
+            require_free(self._name, (self._wanted_port,))
+
+    def _take_port(self) -> None:
+        """Have a port to listen on."""
+        if self._port is None:
+            (self._port,) = free_ports(1)
+
+    def _run(
+        self, process: GuardedProcess, ready: Callable[[], bool], *, deadline_s: float
+    ) -> None:
+        """Start the process and await that it is ready."""
+        self._process = process
+        process.start()
+        process.await_ready(ready, deadline_s=deadline_s)

