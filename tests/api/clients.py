@@ -111,7 +111,12 @@ class Client:
 
 def main(first: int, count: int, turns: int, seed: str, *urls: str) -> None:
     """Run `count` clients, from number `first`, once somebody says so; print what they saw."""
-    apis = [httpx.Client(base_url=url, headers=tokens.bearer(), timeout=60) for url in urls]
+    # The server closes a connection after five idle seconds: not at the moment of a request.
+    kept = httpx.Limits(keepalive_expiry=1)
+    apis = [
+        httpx.Client(base_url=url, headers=tokens.bearer(), limits=kept, timeout=300)
+        for url in urls
+    ]
     clients = [Client(apis, first + number, seed) for number in range(count)]
     _say("ready")
     sys.stdin.readline()
