@@ -18,7 +18,7 @@ from flows.progress import Snapshot, observed_by
 from flows.published import tell_published
 from flows.report_data import JobReport
 from flows.shards.claim import withdraw_claim
-from flows.shards.errors import StoreError
+from flows.shards.errors import OutputOccupied, StoreError
 from flows.shards.settings import S3Settings, ShardSettings
 from inference.jobs import BatchJob
 from registry.domain import ModelRef, ModelVersion
@@ -50,12 +50,33 @@ def score_with_servers(job: BatchJob, local: LocalSettings) -> JobReport:
         with _given_up(plan), finishing() as begin:
             check_here(model, local)
             with started(console, local, models=[model.served_name]):
-                report, elapsed_s = run_job(job, console, at_publication=begin)
+                pinned = _pinned(job, model)
+                report, elapsed_s = _run_planned(pinned, plan, console, at_publication=begin)
                 report_view.show(report, console, elapsed_s=elapsed_s)
     except KeyboardInterrupt:
         if report is None:
             raise
     return report
+
+
+def _pinned(job: BatchJob, model: ModelVersion) -> BatchJob:
+    """Name the version where the alias has moved since: the servers were started for this one."""
+    return job if _resolved(job) == model else job.model_copy(update={"model": str(model)})
+
+
+def _run_planned(
+    job: BatchJob, plan: JobPlan | None, console: Console, *, at_publication: Callable[[], None]
+) -> tuple[JobReport, float]:
+    """Run the job; where its dataset has changed since it was planned, without that plan's claim.
+
+    The claim would stand in the job's own way.
+    """
+    try:
+        return run_job(job, console, at_publication=at_publication)
+    except OutputOccupied:
+        if plan is None or not withdraw_claim(plan.output, plan.fingerprint):
+            raise
+    return run_job(job, console, at_publication=at_publication)
 
 
 @contextmanager

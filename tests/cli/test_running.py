@@ -392,6 +392,53 @@ def test_ctrl_c_at_the_end(
     assert workplace.scores() == expected
 
 
+class Meanwhile(io.StringIO):
+    """A terminal at which something happens as soon as it is read that servers are started."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self._happens = happens
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if "starting Triton" in text:
+            self._happens()
+        return written
+
+
+def test_what_changes_while_servers_start(
+    workplace: Workplace,
+    prefect_api: LocalPrefect,
+    triton_env: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The version that was planned scores the rows that are there; nothing is in the job's way."""
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api.api_url)
+    monkeypatch.setenv("NIGHTSHIFT_TRITON_ENV", str(triton_env.absolute()))
+    monkeypatch.setenv("NIGHTSHIFT_MODEL_REPOSITORY", str(MODELS))
+    workplace.numbers(files=1)
+    assert workplace.register(x=("id",)).version == 2
+    champion(1)
+    monkeypatch.delenv("NIGHTSHIFT_TRITON_URLS")
+    expected: dict[int, float] = {}
+
+    def happens() -> None:
+        champion(2)
+        expected.update(workplace.numbers(files=2))
+
+    monkeypatch.setattr(sys, "stdout", Meanwhile(happens))
+    report = score_with_servers(workplace.job(), LocalSettings())
+    assert (report.model, report.rows_ok) == ("doubling@1", 200)
+    assert workplace.scores() == expected
+
+
+def champion(version: int) -> None:
+    """Move the alias."""
+    store = open_store(RegistrySettings())
+    Catalog(store).set_alias("doubling", "champion", version, by="ada")
+    store.close()
+
+
 class Pressing(io.StringIO):
     """A terminal at which Ctrl-C is pressed twice as soon as the report's address is read."""
 
