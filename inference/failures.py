@@ -29,6 +29,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|memoryerror|unable to allocate",
     re.IGNORECASE,
 )
+_TOO_MANY_BYTES = re.compile(r"larger than|too large|too big|message size", re.IGNORECASE)
 _TOO_MANY_ROWS = re.compile(r"batch-size must be <= \d+")
 _PERMANENT = {
     "INVALID_ARGUMENT",
@@ -46,7 +47,8 @@ def failure(code: str, words: str, *, server: str) -> InferenceError:
     """Return the error that a gRPC status stands for.
 
     `code` is the status's name, `words` its details. The cases, first match wins:
-    1. out of memory, or more rows than the model's limit: a smaller microbatch can pass
+    1. out of memory, or more rows or bytes than are taken at once: a smaller microbatch can pass;
+       RESOURCE_EXHAUSTED without such words is somebody's quota, and overload
     2. the model is unknown or not ready, under whichever code (UNAVAILABLE, NOT_FOUND and
        INVALID_ARGUMENT all occur)
     3. queue full or queue time-out: overload
@@ -60,10 +62,10 @@ def failure(code: str, words: str, *, server: str) -> InferenceError:
 
 def _kind(code: str, words: str) -> type[InferenceError]:
     lowered = words.lower()
-    if code == "RESOURCE_EXHAUSTED" or _OUT_OF_MEMORY.search(words):
+    if _OUT_OF_MEMORY.search(words) or _TOO_MANY_ROWS.search(words):
         return MicrobatchTooLarge
-    if _TOO_MANY_ROWS.search(words):
-        return MicrobatchTooLarge
+    if code == "RESOURCE_EXHAUSTED":
+        return MicrobatchTooLarge if _TOO_MANY_BYTES.search(words) else ServerOverloaded
     if code == "DEADLINE_EXCEEDED":
         return DeadlineExceeded
     if code in _NOT_READY_CODES and any(phrase in lowered for phrase in _NOT_READY):
