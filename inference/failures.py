@@ -29,7 +29,9 @@ _OUT_OF_MEMORY = re.compile(
     r"|memoryerror|unable to allocate",
     re.IGNORECASE,
 )
-_TOO_MANY_BYTES = re.compile(r"larger than|too large|too big|message size", re.IGNORECASE)
+_TOO_MANY_BYTES = re.compile(
+    r"larger than|too large|too big|message size|more than the [\d,]+ bytes", re.IGNORECASE
+)
 _TOO_MANY_ROWS = re.compile(r"batch-size must be <= \d+")
 _PERMANENT = {
     "INVALID_ARGUMENT",

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,10 @@ from cli.stack.process import (
     require_free,
 )
 from cli.stack.triton_wheel import TritonWheel
+from inference import region_names
 
 _NAME = "Triton"
+_SHM = Path("/dev/shm")
 # Another process may take a port between our asking for a free one and Triton's listening on it.
 _PORT_TRIES = 3
 
@@ -73,7 +74,7 @@ class LocalTriton(LocalServer):
         self._grace_s = grace_s
         self._extra = tuple(extra_arguments)
         self._find_ports = find_ports
-        self._identity = f"nightshift-{os.getpid()}-{secrets.token_hex(4)}"
+        self._identity = region_names.new_name()
         self._ports: TritonPorts | None = ports
 
     @property
@@ -128,6 +129,7 @@ class LocalTriton(LocalServer):
 
     def _start_on(self, ports: TritonPorts) -> None:
         self._ports = ports
+        _forget_lost_servers()
         process = GuardedProcess(
             _NAME,
             self._command(ports),
@@ -195,3 +197,10 @@ class LocalTriton(LocalServer):
             return answer.status, answer.read()
         finally:
             connection.close()
+
+
+def _forget_lost_servers() -> None:
+    """Remove the regions of servers that were killed together with their guards."""
+    for region in _SHM.glob(f"{region_names.PREFIX}*-*-*-*"):
+        if region_names.is_orphan("-".join(region.name.split("-")[:3])):
+            region.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from inference.failures import failure
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.DeadlineExceeded),
         ("RESOURCE_EXHAUSTED", "Sent message larger than max", errors.MicrobatchTooLarge),
         ("RESOURCE_EXHAUSTED", "grpc: received message too large", errors.MicrobatchTooLarge),
+        ("RESOURCE_EXHAUSTED", "has more than the 1,000 bytes that", errors.MicrobatchTooLarge),
         ("RESOURCE_EXHAUSTED", "quota exceeded for project", errors.ServerOverloaded),
         ("RESOURCE_EXHAUSTED", "", errors.ServerOverloaded),
         ("INTERNAL", "CUDA error: out of memory", errors.MicrobatchTooLarge),

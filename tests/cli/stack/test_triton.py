@@ -16,6 +16,7 @@ from cli.stack.errors import PortTaken, ServerEnded, SetUpMissing
 from cli.stack.process import free_ports
 from cli.stack.triton import LocalTriton, TritonPorts
 from cli.stack.triton_wheel import TritonWheel
+from inference.region_names import new_name
 from tests.cli.stack.processes import eventually, group_of, regions, runs
 from tests.conftest import MODELS, ROOT, TritonFactory
 
@@ -64,6 +65,23 @@ def test_kill_leaves_nothing(triton_factory: TritonFactory) -> None:
     again = triton_factory(models=["linear"], ports=server.ports)
     assert again.grpc_url == server.grpc_url
     assert again.ready("linear")
+
+
+def test_what_a_lost_server_left_is_removed(triton_factory: TritonFactory) -> None:
+    """By the next start, where the server's guard was killed as well; a living one's stays."""
+    code = "from inference.region_names import new_name; print(new_name())"
+    name = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    lost, living = (Path(f"/dev/shm/{each}-a-b") for each in (name, new_name()))
+    try:
+        for region in (lost, living):
+            region.touch()
+        triton_factory(models=[])
+        assert (lost.exists(), living.exists()) == (False, True)
+    finally:
+        living.unlink()
+        lost.unlink(missing_ok=True)
 
 
 def _start_parent(triton_env: Path, state: Path) -> list[str]:
