@@ -1,9 +1,13 @@
 """The job contract: what a person asks for when a dataset is to be scored."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+_PREFECTS = "__prefect_kind"
+"""Prefect's server takes an object with this key for a template to fill in, wherever it stands."""
+
+_Named = TypeVar("_Named")
 CastPermission = Literal["lossy", "temporal", "parse"]
 
 
@@ -75,3 +79,10 @@ class BatchJob(BaseModel):
         default=False,
         description="Switch an output that another job published to this job's result.",
     )
+
+    @field_validator("columns", "rename")
+    @classmethod
+    def _is_no_template(cls, named: dict[str, _Named]) -> dict[str, _Named]:
+        if _PREFECTS in named:
+            raise ValueError(f"{_PREFECTS} is a word of Prefect's: call it otherwise")
+        return named

@@ -1,14 +1,12 @@
 """Keep jobs by the registry's rules: who may submit, what may follow on what."""
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from registry.catalog import utc_now
-from registry.domain import ModelRef
-from registry.job_conflicts import MoveRefused, RequestReused
+from registry.job_conflicts import MoveRefused
 from registry.job_moves import (
     event_of,
     known_job,
@@ -21,6 +19,7 @@ from registry.job_moves import (
     require_room,
     use_of,
 )
+from registry.job_orders import Order
 from registry.jobs import (
     RESUMABLE,
     Counts,
@@ -30,7 +29,6 @@ from registry.jobs import (
     JobFilter,
     JobState,
     again,
-    new_job_id,
 )
 from registry.lookup import locked_model, require_version
 from registry.pages import Page, page_of
@@ -43,26 +41,6 @@ RECONCILER = "reconciler"
 
 _ALL = JobFilter()
 _NEVER_AGAIN = {JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS}
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for when a job is submitted."""
-
-    asked: Mapping[str, Any]
-    """The job contract, JSON values."""
-    model: ModelRef
-    """What scores."""
-    output: str
-    """Where it writes, in canonical form."""
-    by: str
-    """Who asks."""
-    request: str | None = None
-    """Names the request; None for one that is never repeated."""
-    fingerprint: str = ""
-    """Hash of the request, by which its repetition is told from another one."""
-    retry_of: str | None = None
-    """The job whose quarantine it scores."""
 
 
 class Jobs:
@@ -93,30 +71,15 @@ class Jobs:
         with self._store.writing() as rows:
             known = order.request and rows.job_of_request(order.request)
             if known:
-                return _same(known, order), False
+                return order.require_same(known), False
             locked_model(rows, order.model.name)
             version = pinned(rows, order.model)
             rows.lock_submissions()
             known = order.request and rows.job_of_request(order.request)
             if known:
-                return _same(known, order), False
+                return order.require_same(known), False
             require_room(rows, order.output, most_unfinished)
-            now = self._now()
-            job = Job(
-                id=new_job_id(now, self._draw()),
-                asked=order.asked,
-                model=order.model.name,
-                version=version,
-                output=order.output,
-                state=JobState.QUEUED,
-                submitted_at=now,
-                submitted_by=order.by,
-                fingerprint=order.fingerprint,
-                request=order.request,
-                retry_of=order.retry_of,
-                revision=1,
-                changed_at=now,
-            )
+            job = order.job(version, now=self._now(), drawn=self._draw())
             rows.add_job(job)
             rows.add_job_event(event_of(job, JobEventKind.SUBMITTED, order.by, None))
             rows.add_use(use_of(job))
@@ -300,9 +263,3 @@ class Jobs:
             job = of_attempt(locked_job(rows, job_id), attempt)
             if job.is_finished:
                 rows.put_job(replace(job, settled_at=self._now()))
-
-
-def _same(job: Job, order: Order) -> Job:
-    if job.fingerprint != order.fingerprint:
-        raise RequestReused(job.id)
-    return job

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import Response
 
@@ -14,17 +15,16 @@ from api.answers import answered
 from api.idempotency import REPLAYED
 from api.jobs import problems
 from api.jobs.reconciler import Reconciler
+from api.jobs.room import Room
 from api.jobs.schemas import JobBody
 from api.jobs.settings import JobsSettings
 from api.problems import Refused
 from inference.jobs import BatchJob
 from inference.stores import Place, PlaceRefused, Stores
 from registry.domain import ModelRef
-from registry.job_book import Jobs, Order
+from registry.job_book import Jobs
+from registry.job_orders import Order
 from registry.jobs import Job
-
-_ROOM_AFTER_S = "1"
-"""A submission is written down in milliseconds."""
 
 
 @dataclass(slots=True)
@@ -56,21 +56,20 @@ class Desk:
     """How jobs are taken."""
     reconciler: Reconciler | None
     """Hands them to Prefect; None where there is none."""
+    room: Room
+    """Says who may submit at this moment."""
+    writers: CapacityLimiter
+    """Bounds the threads that write submissions down."""
     watchers: Count = field(default_factory=Count)
     """Streams that are open."""
-    taking: Count = field(default_factory=Count)
-    """Submissions that are being written down."""
 
     async def take(self, submit: Callable[[], tuple[Job, bool]]) -> Response:
         """Answer with the job that `submit` makes, in a thread, where there is room for it now.
 
         Raises `Refused`, or as `submit` does.
         """
-        if self.taking.now >= self.settings.max_taking:
-            words = f"{self.taking.now} jobs are being taken at this moment: send it again"
-            raise Refused(problems.QUEUE_FULL, words, headers={"Retry-After": _ROOM_AFTER_S})
-        with self.taking.one_more():
-            job, new = await run_sync(submit)
+        with self.room.one_more():
+            job, new = await run_sync(submit, limiter=self.writers)
         self.wake()
         headers = {"Location": f"/v1/jobs/{job.id}"} | ({} if new else {REPLAYED: "true"})
         body = JobBody.of(job, self.settings)
@@ -152,7 +151,8 @@ async def open_desk(jobs: Jobs, stores: Stores, settings: JobsSettings) -> Async
             runs = await stack.enter_async_context(opened(settings.prefect_api_url))
             reconciler = Reconciler(jobs, runs, settings)
             await stack.enter_async_context(reconciler.running())
-        yield Desk(jobs, stores, settings, reconciler)
+        room, writers = Room(most=settings.max_taking), CapacityLimiter(settings.write_at_once)
+        yield Desk(jobs, stores, settings, reconciler, room, writers)
 
 
 def _importer() -> Any:

@@ -17,6 +17,7 @@ from api.gateway.refusals import OVER_QUOTA
 from api.idempotency import KEY_MISSING, KEY_REUSED, IdempotencyKey
 from api.jobs.problems import NO_PREFECT, OUTPUT_TAKEN, PLACE_REFUSED, QUEUE_FULL, UNKNOWN_JOB
 from api.jobs.schemas import JobBody, JobEventBody, JobId
+from api.jobs.taking_route import WRITE, taking
 from api.pages import Asked
 from api.pagination import BAD_CURSOR, Page
 from api.problems import Refused, refusals
@@ -25,7 +26,8 @@ from registry.jobs import JobFilter, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=ANYWHERE, route_class=StrictRoute)
 
-Submitter = Annotated[Principal, requires("jobs:write")]
+
+Submitter = Annotated[Principal, requires(WRITE)]
 
 TAKING = (
     *(MALFORMED, KEY_MISSING, errors.UNKNOWN_MODEL, errors.UNKNOWN_VERSION, errors.UNKNOWN_ALIAS),
@@ -72,7 +74,8 @@ def list_jobs(
     return asked.answer(bodies, page.next, **filters)
 
 
-@router.post(
+@taking(
+    router,
     "",
     status_code=HTTPStatus.CREATED,
     response_model=JobBody,

@@ -19,8 +19,11 @@ class JobsSettings(BaseSettings):
     """Jobs that are unfinished at a time; others are told to come later. Each is looked at in turn,
     and Prefect's server keeps its run."""
     max_taking: int = Field(default=16, ge=1)
-    """Submissions that are written down at the same time; others are told to come a second later.
+    """Submissions that are written down, or wait for that; others are told to come a second later.
     Each takes some 7 ms of the processor and the database, so that none waits for half a second."""
+    write_at_once: int = Field(default=2, ge=1)
+    """Those of them that have a thread. They wait for one another in the database anyway, and each
+    thread that computes holds up the loop that answers."""
     send_at_once: int = Field(default=2, ge=1)
     """Jobs that are handed to Prefect at the same time: each takes its server some 0.1 s."""
     look_every_s: float = Field(default=5.0, gt=0)

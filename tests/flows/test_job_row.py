@@ -11,8 +11,9 @@ from flows.job_row import JobRow, told_to_row
 from flows.progress import JobProgress
 from inference.tickets import Ticket
 from registry.domain import ModelRef
-from registry.job_book import Jobs, Order
+from registry.job_book import Jobs
 from registry.job_conflicts import AttemptOver, MoveRefused
+from registry.job_orders import Order
 from registry.jobs import Counts, Job
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_away import StoreAway

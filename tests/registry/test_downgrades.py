@@ -11,7 +11,8 @@ from registry.catalog import Catalog
 from registry.domain import ModelRef
 from registry.events import EventKind, replay
 from registry.fleet import Fleet
-from registry.job_book import Jobs, Order
+from registry.job_book import Jobs
+from registry.job_orders import Order
 from registry.jobs import JobState
 from registry.pages import EventFilter
 from registry.routes import Share

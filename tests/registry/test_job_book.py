@@ -14,7 +14,7 @@ from registry.catalog import Catalog
 from registry.conflicts import InUse
 from registry.domain import ModelRef
 from registry.errors import UnknownAlias, UnknownModel, UnknownVersion
-from registry.job_book import Jobs, Order
+from registry.job_book import Jobs
 from registry.job_conflicts import (
     AttemptOver,
     MoveRefused,
@@ -23,6 +23,7 @@ from registry.job_conflicts import (
     RequestReused,
     UnknownJob,
 )
+from registry.job_orders import Order
 from registry.jobs import (
     FINISHED,
     MOVES,

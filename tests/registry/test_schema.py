@@ -18,7 +18,8 @@ from registry.catalog import Catalog
 from registry.domain import Alias, Model, ModelRef
 from registry.errors import RegistryUnavailable, SchemaMismatch
 from registry.events import Event, EventKind, replay
-from registry.job_book import Jobs, Order
+from registry.job_book import Jobs
+from registry.job_orders import Order
 from registry.pages import EventFilter
 from registry.schema import HEAD, REVISIONS, VERSION_TABLE, current, downgrade, upgrade
 from registry.settings import RegistrySettings

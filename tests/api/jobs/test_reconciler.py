@@ -11,7 +11,8 @@ from api.jobs.settings import JobsSettings
 from inference.tickets import Published
 from registry.domain import ModelRef
 from registry.errors import RegistryUnavailable
-from registry.job_book import Jobs, Order
+from registry.job_book import Jobs
+from registry.job_orders import Order
 from registry.jobs import Counts, Job, JobState
 from tests.contracts.memory_runs import MemoryRuns
 from tests.contracts.memory_store import MemoryStore

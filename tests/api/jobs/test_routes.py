@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.api import tokens
 from tests.api.calls import kind_of
 from tests.api.jobs.conftest import DRAFT, OpenJobs, submit
 from tests.inference.forged_addresses import TRAVERSALS, ssrf
@@ -90,6 +91,8 @@ async def test_a_full_queue_says_when_to_come_again(open_jobs: OpenJobs) -> None
         ({"model": "flights"}, (422, "invalid-request")),
         ({"keep": 7}, (422, "invalid-request")),
         ({"nonsense": True}, (422, "invalid-request")),
+        ({"rename": {"__prefect_kind": "jinja"}}, (422, "invalid-request")),
+        ({"columns": {"__prefect_kind": ["x"]}}, (422, "invalid-request")),
         ({"input": "/etc/passwd"}, (422, "outside-the-stores")),
         ({"output": "s3://elsewhere/out"}, (422, "outside-the-stores")),
     ],
@@ -175,8 +178,18 @@ async def test_who_finds_no_room_is_told_to_come_again(open_jobs: OpenJobs, data
                 asyncio.create_task(submit(api, name, output=f"s3://lake/{name}")) for name in "ab"
             ]
             done, left = await asyncio.wait(at_once, return_when=asyncio.FIRST_COMPLETED)
+            reader = {**tokens.bearer(["jobs:read"]), "Idempotency-Key": "c"}
+            forbidden = await api.post("/v1/jobs", json=DRAFT, headers=reader)
             slow.rollback()
+        assert forbidden.status_code == 403
         refused, taken = await done.pop(), await left.pop()
         assert (kind_of(refused), refused.headers["Retry-After"]) == ((429, "queue-full"), "1")
         assert taken.status_code == 201
         assert (await submit(api, "c", output="s3://lake/c")).status_code == 201
+
+
+async def test_who_finds_room_waits_for_a_thread(open_jobs: OpenJobs) -> None:
+    """As many as may wait are taken, one after the other."""
+    async with open_jobs(max_taking=4, write_at_once=1) as api:
+        at_once = (submit(api, name, output=f"s3://lake/{name}") for name in "abcd")
+        assert {answer.status_code for answer in await asyncio.gather(*at_once)} == {201}
