@@ -87,12 +87,13 @@ def _in_order(arrow_type: pa.FixedShapeTensorType) -> bool:
 
 
 def in_words(value: pa.Scalar) -> str:
-    """Write a value for a person.
+    """Write a value for a person; any value of any type can be.
 
-    Arrow's own way, where Python cannot: its datetimes have no nanoseconds.
+    Arrow's own way, where Python cannot: its datetimes have no nanoseconds and end with the year
+    9999, its text is UTF-8, and it may not know the time zone.
     """
     try:
         return str(value.as_py())
-    except ValueError:
-        shown: str = pa.repeat(value, 1).to_string(indent=0, skip_new_lines=True)
+    except (ValueError, OverflowError, LookupError):
+        shown: str = unwrap(pa.repeat(value, 1)).to_string(indent=0, skip_new_lines=True)
         return shown.removeprefix("[").removesuffix("]")

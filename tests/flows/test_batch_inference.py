@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
@@ -22,7 +23,7 @@ from registry.catalog import Catalog
 from registry.errors import RegistryError
 from registry.settings import RegistrySettings
 from registry.store import open_store
-from tests.flows.bench import numbers, quarantined
+from tests.flows.bench import numbers, quarantined, write
 from tests.flows.workplace import PLATFORM_MARKS, Workplace, requests_of
 
 pytestmark = PLATFORM_MARKS
@@ -163,6 +164,19 @@ def test_no_rows_at_all(workplace: Workplace) -> None:
     report = run_here(workplace.job())
     assert (report.rows_in, report.rate) == (0, None)
     assert workplace.keys() == {"_manifest.json", "_SUCCESS", "_report.html"}
+
+
+def test_a_quarantined_row_that_python_cannot_print(workplace: Workplace) -> None:
+    """A year after 9999 in a column beside the inputs: published, kept and reported."""
+    whens = pa.array([2**60, 2**60], pa.timestamp("us"))
+    table = pa.table({"x": pa.array([None, 2.0], pa.float32()), "when": whens})
+    write(workplace.folder / "lake/a.parquet", table)
+    report = run_here(workplace.job(keep=["when"], max_quarantined_rows=1))
+    shown = {"x": "null", "when": f"<value out of range: {2**60}>"}
+    assert [row.values for reason in report.reasons for row in reason.examples] == [shown]
+    assert {"_manifest.json", "_SUCCESS", "_report.html"} < workplace.keys()
+    (part,) = (workplace.folder / "scores").glob("part-*.parquet")
+    assert pq.read_table(part)["when"].combine_chunks() == whens[1:]
 
 
 def test_a_strict_budget_publishes_nothing(workplace: Workplace) -> None:

@@ -327,6 +327,17 @@ def test_timestamps_are_value_checked_like_the_integers_they_are() -> None:
     assert detail.startswith("2006-07-14")
 
 
+@pytest.mark.parametrize("datatype", ["BOOL", "UINT8"])
+def test_a_time_before_all_years_is_set_aside_in_words(datatype: str) -> None:
+    """The row's detail is Arrow's, where Python has no such year."""
+    column = pa.array([-(2**62), 1], pa.timestamp("ms"))
+    answer = encoded(column, datatype, casts=("temporal",))
+    assert reasons(answer) == [
+        (0, f"value outside {datatype} in x", f"<value out of range: {-(2**62)}>")
+    ]
+    assert answer.inputs["x"].tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("text", "datatype", "number"),
     [
