@@ -84,6 +84,8 @@ async def test_a_database_that_hangs_holds_one_thread() -> None:
     for _ in range(5):
         (found,) = await missing([check], deadline_s=0.02)
         assert found.reason == "did not answer within 0.02 s"
+    while not store.asked:
+        await asyncio.sleep(0.001)  # its thread has not begun yet
     assert store.asked == 1
     store.go.set()
     (found,) = await missing([check], deadline_s=60)

@@ -60,7 +60,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
         folder,
         API_BODY_GRACE_S="1",
         API_BODY_PAUSE_S="2",
-        API_HEAD_TIMEOUT_S="1",
+        API_HEAD_TIMEOUT_S="2",
         QUOTA_ADDRESS="300/3600",
     ) as running:
         yield running

@@ -69,7 +69,7 @@ def test_no_request_fails_over_restarts(tmp_path: Path, chaos: Chaos) -> None:
 def restart(folder: Path, port: int, random: Random) -> list[object]:
     """Start the process, end it under load; return what its callers got."""
     with (
-        probe(folder, port=port, API_DRAIN_NOTICE_S="0.5") as running,
+        probe(folder, port=port, API_DRAIN_NOTICE_S="3") as running,
         ThreadPoolExecutor(CALLERS + 1) as threads,
     ):
         balancer = Balancer(running)

@@ -16,7 +16,8 @@ from tests.api import tokens
 from tests.api.gateway.probe import probe
 from tests.chaos.seeds import Chaos
 
-HANG_S = 5.0
+HANG_S, LOADED_HANG_S = 5.0, 60.0
+"""When an answer is a hang: on a machine of its own, and beside other tests."""
 AT_ONCE = 32
 SOON: dict[str, Any] = {"API_BODY_GRACE_S": "1", "API_BODY_PAUSE_S": "1", "API_HEAD_TIMEOUT_S": "1"}
 """How long the sample waits for whoever stops in the middle; the long form waits as is usual."""
@@ -105,8 +106,9 @@ async def status_of(port: int, request: bytes) -> int:
 
 @pytest.mark.chaos
 async def test_nothing_that_is_sent_is_a_fault(tmp_path: Path, chaos: Chaos) -> None:
-    """Each is answered or closed within five seconds, and none with 500 or above."""
+    """Each is answered or closed in time, five seconds in the long form; none with 500 or above."""
     random = chaos.random()
+    hang_s = LOADED_HANG_S if chaos.scale is None else HANG_S
     requests = [spoilt(random) for _ in range(chaos.count(10_000, sample=100))]
     seen: Counter[int] = Counter()
     slowest_s = 0.0
@@ -121,7 +123,7 @@ async def test_nothing_that_is_sent_is_a_fault(tmp_path: Path, chaos: Chaos) -> 
             seconds = time.monotonic() - begun
         seen[status] += 1
         slowest_s = max(slowest_s, seconds)
-        if status >= 500 or seconds > HANG_S:
+        if status >= 500 or seconds > hang_s:
             faults.append((status, seconds, request))
 
     with probe(tmp_path, **(SOON if chaos.scale is None else {})) as running:
