@@ -22,6 +22,8 @@ from flows.shards.settings import S3Settings, ShardSettings
 from flows.shards.types import InputFile, RowGroup, Scalar
 from flows.shards.visibility import is_hidden
 
+_HADOOP_FOLDER = "_$folder$"
+"""Ends the names of the empty objects by which Hadoop marks folders in S3."""
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """What Hive and Spark write for a partition value that is null."""
 
@@ -93,11 +95,12 @@ def list_dataset(
 ) -> Dataset:
     """Read the footers of the Parquet files whose key is `prefix` or lies below it.
 
-    What Spark skips is skipped: names that begin with `.`, or with `_` and hold no `=`. Folders
-    called `name=value` give partition columns: int64 when every value is an integer written the
-    shortest way (`7`, not `07`), else string. The order of columns may differ between files, and
-    whether they may be null; everything else must agree. With `most_files` only the first files
-    are read, for a look at what there is.
+    What Spark skips is skipped: names that begin with `.`, or with `_` and hold no `=`; so are
+    the empty objects by which consoles and Hadoop mark folders. Folders called `name=value` give
+    partition columns: int64 when every value is an integer written the shortest way (`7`, not
+    `07`), else string. The order of columns may differ between files, and whether they may be
+    null; everything else must agree. With `most_files` only the first files are read, for a look
+    at what there is.
 
     Raises `NoSuchInput`, `EmptyDataset`, `NotParquet`, `CorruptFooter`, `SchemaDrift`,
     `ColumnClash`, and what the store raises.
@@ -134,12 +137,20 @@ def _data_objects(store: ObjectStore, prefix: str, uri: str) -> list[ObjectInfo]
         ]
     except NoSuchObject as error:
         raise NoSuchInput(uri) from error
-    visible = [info for info in below if not is_hidden(info.key)]
+    visible = [info for info in below if not is_hidden(info.key) and not _marks_folder(info)]
     if visible:
         return visible
     if below or store.root_exists():
         raise EmptyDataset(uri)
     raise NoSuchInput(uri)
+
+
+def _marks_folder(info: ObjectInfo) -> bool:
+    """Whether an object stands for a folder: the dataset's own, by its root, or one of Hadoop's.
+
+    What an S3 console makes of `lake/` has no key below the root `lake`.
+    """
+    return not info.key or (info.key.endswith(_HADOOP_FOLDER) and not info.size)
 
 
 def _check_same_columns(first: Footer, other: Footer) -> None:

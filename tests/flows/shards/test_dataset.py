@@ -325,11 +325,15 @@ def copy_to(store: ObjectStore, root: Path) -> None:
 
 
 def test_dataset_in_s3(lake: Path, s3_endpoint: S3Endpoint) -> None:
-    """A prefix of a bucket, its folder marker aside, and one object of it."""
+    """A prefix of a bucket, markers of folders aside, and one object of it."""
     settings = s3_settings(s3_endpoint)
     uri = f"{s3_endpoint.uri}/lake"
     store = open_store(uri, settings)
-    store.put_if_absent("month=1/", b"")
+    for marker in ("", "month=1/", "month=2_$folder$"):
+        store.put_if_absent(marker, b"")
+    assert [info.key for info in store.list()] == ["", "month=1/", "month=2_$folder$"]
+    with pytest.raises(EmptyDataset, match=uri):
+        open_dataset(uri, settings, SETTINGS)
     copy_to(store, lake)
     found = open_dataset(f"{uri}/", settings, SETTINGS)
     local = dataset_at(lake)
@@ -338,6 +342,14 @@ def test_dataset_in_s3(lake: Path, s3_endpoint: S3Endpoint) -> None:
     one = open_dataset(f"{uri}/month=3/a.parquet", settings, SETTINGS)
     assert (one.rows, one.uri) == (130, f"{uri}/month=3/a.parquet")
     assert open_dataset(s3_endpoint.uri, settings, SETTINGS).rows == 250
+
+
+def test_a_file_that_is_called_like_a_folder(lake: Path) -> None:
+    """With bytes in it, it is no marker of Hadoop's."""
+    (lake / "month=1" / "x_$folder$").write_bytes(b"rows")
+    fails(lake, NotParquet)
+    (lake / "month=1" / "x_$folder$").write_bytes(b"")
+    assert len(dataset_at(lake).files) == 3
 
 
 def test_nothing_in_s3(s3_endpoint: S3Endpoint) -> None:
