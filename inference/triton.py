@@ -11,6 +11,7 @@ from inference import v2_json, wire
 from inference.abandoned import AbandonedCalls
 from inference.capabilities import lacking
 from inference.channel import channel_options
+from inference.direct import INFER_METHOD, LAST_ANSWER_S, DirectServer
 from inference.errors import (
     InferenceError,
     MicrobatchTooLarge,
@@ -31,11 +32,7 @@ from registry.domain import Signature, TensorSpec
 
 _T = TypeVar("_T")
 
-_INFER_METHOD = "/inference.GRPCInferenceService/ModelInfer"
 _SCHEME = "grpc://"
-_LAST_ANSWER_S = 1.0
-"""How long an answer that nobody wants is awaited: longer than a microbatch takes, short enough
-for Ctrl-C."""
 _LOST_REGION = "shared memory region"
 """What Triton says of a region that it does not know, as after its restart."""
 _IN_USE = "currently in use"
@@ -55,7 +52,8 @@ class TritonServer:
         self._infer_method: Any = None
         self._mapped: set[str] = set()
         self._is_fit = False
-        self._abandoned = AbandonedCalls(grace_s=_LAST_ANSWER_S)
+        self._abandoned = AbandonedCalls(grace_s=LAST_ANSWER_S)
+        self._direct = DirectServer(url, max_bytes=settings.max_message_bytes)
 
     @property
     def url(self) -> str:
@@ -75,17 +73,24 @@ class TritonServer:
     async def _infer(
         self, request: InferRequest, *, timeout_s: float, mapped: Collection[str]
     ) -> InferAnswer:
-        message = wire.encode(request, mapped=mapped)
-        if len(message) > self._settings.max_message_bytes:
+        pieces = wire.encode_pieces(request, mapped=mapped)
+        size = sum(map(len, pieces))
+        if size > self._settings.max_message_bytes:
             raise MicrobatchTooLarge(
-                f"a request of {request.rows} rows takes {len(message):,} bytes, more than "
+                f"a request of {request.rows} rows takes {size:,} bytes, more than "
                 f"the {self._settings.max_message_bytes:,} that fit: send fewer rows"
             )
         if not self._is_fit:
             await self._require_fit(timeout_s)
+        if request.raw and self._direct.fits:
+            answer = await self._direct.infer(
+                pieces, timeout_s=timeout_s, traceparent=request.traceparent
+            )
+            response = service_pb2.ModelInferResponse.FromString(answer)
+            return wire.decode(response, request, server=self._url)
         about = (("traceparent", request.traceparent),) if request.traceparent else None
-        answer = self._ask(self._inferring()(message, timeout=timeout_s, metadata=about))
-        response = await self._abandoned.answer(answer)
+        asking = self._inferring()(b"".join(pieces), timeout=timeout_s, metadata=about)
+        response = await self._abandoned.answer(self._ask(asking))
         return wire.decode(response, request, server=self._url)
 
     async def model_ready(self, model: str, version: str) -> bool:
@@ -231,6 +236,7 @@ class TritonServer:
         Safe to repeat.
         """
         await self._abandoned.wait()
+        await self._direct.close()
         channel, self._channel, self._infer_method = self._channel, None, None
         if channel is not None:
             await channel.close()
@@ -246,7 +252,7 @@ class TritonServer:
         """Return what sends a request, made once for each connection."""
         if self._infer_method is None:
             self._infer_method = self._connected().unary_unary(
-                _INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
+                INFER_METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
             )
         return self._infer_method
 

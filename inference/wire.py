@@ -29,11 +29,18 @@ _CONVERTED = {"BYTES", "BF16"}
 
 
 def encode(request: InferRequest, *, mapped: Collection[str] = ()) -> bytes:
-    """Return the serialized `ModelInferRequest`.
+    """Return the serialized `ModelInferRequest`; see `encode_pieces`."""
+    return b"".join(encode_pieces(request, mapped=mapped))
+
+
+def encode_pieces(
+    request: InferRequest, *, mapped: Collection[str] = ()
+) -> list[bytes | memoryview]:
+    """Return the pieces that make the serialized `ModelInferRequest` when they are joined.
 
     Inputs that lie in a buffer whose name is in `mapped` are sent as their place. The others
     are appended in protobuf's own wire format instead of going through a message object, so
-    that each is copied once instead of three times.
+    that each is copied when it is sent instead of three times before.
     """
     message = service_pb2.ModelInferRequest(
         model_name=request.model, model_version=request.version, id=request.request_id
@@ -57,7 +64,7 @@ def encode(request: InferRequest, *, mapped: Collection[str] = ()) -> bytes:
     pieces: list[bytes | memoryview] = [message.SerializeToString()]
     for content in contents:
         pieces += (field_header(_RAW_CONTENTS, len(content)), content)
-    return b"".join(pieces)
+    return pieces
 
 
 def _add_input(
