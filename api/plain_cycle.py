@@ -1,5 +1,6 @@
 """Answer one plain request on a connection, without h11 between the application and the socket."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,10 @@ from api.plain_heads import answer_head
 
 LARGE_BYTES = 1 << 18
 """Bodies from this length on lie in one piece of memory, into which the socket is read."""
+_WORTH_TELLING = 1 << 20
+_TOLD_AFTER_S = 0.02
+"""What came of a large body is told when it is so much, or after so long: the application looks at
+each piece."""
 _TOGETHER = 1 << 16
 """Up to so many bytes leave together with the head: one packet and one call less."""
 _WITHOUT_BODY = frozenset((204, 304))
@@ -32,6 +37,7 @@ class PlainCycle(RequestResponseCycle):
         self._head = b""
         self._unsent: int | None = None
         self._closes = False
+        self._telling: asyncio.TimerHandle | None = None
         if not body_bytes:
             self.message_event.set()
 
@@ -45,7 +51,10 @@ class PlainCycle(RequestResponseCycle):
     def filled(self, size: int) -> None:
         """Note that so many bytes more lie in the room."""
         self.left -= size
-        self.message_event.set()
+        if not self.left or self._size - self.left - self._given >= _WORTH_TELLING:
+            self._tell()
+        elif self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_TOLD_AFTER_S, self._tell)
 
     def add(self, piece: bytes) -> bytes:
         """Take what belongs to the body off `piece`; return what is behind it."""
@@ -81,6 +90,12 @@ class PlainCycle(RequestResponseCycle):
             self._write(message.get("body", b""), more=message.get("more_body", False))
         else:
             self._start(message["status"], message.get("headers", ()))
+
+    def _tell(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        self.message_event.set()
 
     def _keep(self, own: bytes) -> None:
         if self._whole is not None:
@@ -141,7 +156,7 @@ class PlainCycle(RequestResponseCycle):
 
     def _complete(self) -> None:
         self.response_complete = True
-        self.message_event.set()
+        self._tell()
         # The connection knows the last request for as long as it waits for the next one.
         self._whole, self._pieces = None, []
         if self._closes or not self.keep_alive:

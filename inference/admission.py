@@ -71,6 +71,10 @@ class Admission:
         self, model: ModelKey, *, avoid: frozenset[int], priority: int, wait_s: float
     ) -> Decision:
         """Return a place in flight, or why there is none; raises `TimeoutError`."""
+        if not any(each._waiting for each in self._beside):
+            choice = self._router.choose(self._clock(), model, avoid)
+            if not isinstance(choice, Wait):
+                return choice
         decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         waiter = _Waiter(max(priority, 1), next(self._arrivals), decision)
         heapq.heappush(self._waiting.setdefault(_Wish(model, avoid), []), waiter)

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.gateway.body_bounds import BodyBounds
 from api.gateway.body_room import BodyRoom, Held, set_held
+from api.gateway.headers import field
 from api.gateway.refusals import ENCODED, TOO_LARGE, TOO_SLOW, send_refusal
 from api.problems import Refused
 
@@ -36,7 +37,7 @@ class BodyLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 408, 413, 415 or 503."""
-        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+        if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
         limits = self._limits_of(scope["path"])
@@ -44,7 +45,7 @@ class BodyLimits:
         set_held(scope, held)
         body = _Body(receive, send, limits, held)
         try:
-            body.announced(Headers(scope=scope))
+            body.announced(scope)
             await self._app(scope, body.receive, body.send)
         except Refused as refused:
             # Also what the application makes of its own failure to read is no answer then.
@@ -88,9 +89,9 @@ class _Body:
         self.begun = False
         """Whether the answer has begun: it cannot become another one then."""
 
-    def announced(self, headers: Headers) -> None:
+    def announced(self, scope: Scope) -> None:
         """Judge what the headers say; raises `Refused`."""
-        coding = headers.get("content-encoding", "identity").lower()
+        coding = (field(scope, b"content-encoding") or "").lower()
         if coding not in ("identity", "", *self._bounds.codings):
             raise self._refuse(
                 Refused(
@@ -100,7 +101,7 @@ class _Body:
                     headers={"Accept-Encoding": ", ".join((*self._bounds.codings, "identity"))},
                 )
             )
-        length = headers.get("content-length")
+        length = field(scope, b"content-length")
         self._length = int(length) if length and length.isdecimal() else None
         self._judge_size(self._length or 0)
         # What has no room now is refused before it is sent; what is announced holds none yet.
@@ -159,6 +160,7 @@ class _Body:
         return refused
 
 
-def _has_body(headers: Headers) -> bool:
+def _has_body(scope: Scope) -> bool:
     """Say whether a body follows (RFC 9112, section 6.3)."""
-    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    length = field(scope, b"content-length")
+    return length not in (None, "0") or field(scope, b"transfer-encoding") is not None

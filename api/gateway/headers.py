@@ -1,8 +1,19 @@
-"""Add headers to an answer that is being sent."""
+"""Read a field of a request's head, add some to that of an answer."""
 
 from functools import cache
 
-from starlette.types import Message
+from starlette.types import Message, Scope
+
+
+def field(scope: Scope, name: bytes) -> str | None:
+    """Return the first field of that name, which is in lower case; None where there is none.
+
+    The framework's own mapping encodes the name for each look: a dozen are made at each request.
+    """
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
 
 
 def add(message: Message, **fields: str) -> None:

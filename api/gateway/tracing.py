@@ -3,14 +3,14 @@
 import re
 import secrets
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.gateway import headers
 from telemetry import traces
 from telemetry.logs import noted
 
-_REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = b"x-request-id"
+_TRACE = (b"traceparent", b"tracestate")
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _KEY = "nightshift.request_id"
 _OUTGOING = "nightshift.trace"
@@ -31,11 +31,11 @@ class Tracing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = Headers(scope=scope)
-        told = asked.get(_REQUEST_ID, "")
+        told = headers.field(scope, _REQUEST_ID) or ""
         request_id = told if _SANE.fullmatch(told) else secrets.token_hex(16)
         scope[_KEY] = request_id
-        with traces.continued(asked) as span:
+        asked = {name.decode(): headers.field(scope, name) for name in _TRACE}
+        with traces.continued({name: said for name, said in asked.items() if said}) as span:
             outgoing = traces.outgoing()
             scope[_OUTGOING] = outgoing
 

@@ -48,13 +48,13 @@ class Asking:
     async def describe(self, name: OnlineName, meant: Registered | Served) -> Description:
         """See `Online.describe`."""
         if isinstance(meant, Served):
-            return _of_metadata(name, await self._metadata(_place(meant)))
+            return _of_metadata(name, await self._metadata(_place(meant)), meant)
         return replace(_of_version(meant), platform=await self._platform(_place(meant)))
 
     async def expected(self, name: OnlineName, meant: Registered | Served) -> Description:
         """See `Online.expected`."""
         if isinstance(meant, Served):
-            return _of_metadata(name, await self._metadata(_place(meant)))
+            return _of_metadata(name, await self._metadata(_place(meant)), meant)
         return _of_version(meant)
 
     async def repeatable(self, place: Place) -> bool:
@@ -176,10 +176,11 @@ def _of_version(meant: Registered) -> Description:
         inputs=version.signature.inputs,
         outputs=version.signature.outputs,
         max_batch_size=version.signature.max_batch_size,
+        meant=meant,
     )
 
 
-def _of_metadata(name: OnlineName, said: ModelMetadata) -> Description:
+def _of_metadata(name: OnlineName, said: ModelMetadata, meant: Served) -> Description:
     return Description(
         name=name.model,
         version="" if name.version is None else str(name.version),
@@ -189,6 +190,7 @@ def _of_metadata(name: OnlineName, said: ModelMetadata) -> Description:
         outputs=said.outputs,
         max_batch_size=said.max_batch_size,
         optional_inputs=said.optional_inputs,
+        meant=meant,
     )
 
 

@@ -59,14 +59,16 @@ class Engine:
         self._clock = clock
         self._random = random
 
-    async def infer(self, call: OnlineCall) -> OnlineAnswer:
+    async def infer(self, call: OnlineCall, checked: Description | None = None) -> OnlineAnswer:
         """Have one version answer; see `Online.infer`."""
         most_s = self._settings.deadline_s
         limit_s = most_s if call.deadline_s is None else min(call.deadline_s, most_s)
         deadline = self._clock() + limit_s
         try:
             async with asyncio.timeout(limit_s + _GRACE_S):
-                meant = await self._resolver.resolve(call.name)
+                meant = None if checked is None else checked.meant
+                if not isinstance(meant, Registered | Served):
+                    meant = await self._resolver.resolve(call.name)
                 if isinstance(meant, Registered):
                     return await self._registered(call, meant, deadline)
                 return await self._served(call, meant, deadline)

@@ -94,6 +94,8 @@ class Description:
     """Most rows of one request; 0 when the model sets no limit."""
     optional_inputs: frozenset[str] = frozenset()
     """Inputs that may be left out, by name; a registered signature has none."""
+    meant: object = field(default=None, compare=False, repr=False)
+    """What the name meant, for whoever described it; None where nobody keeps that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,12 @@ class Online(Protocol):
     cancel it when the client goes.
     """
 
-    async def infer(self, call: OnlineCall) -> OnlineAnswer:
-        """Have one version answer; safe to repeat."""
+    async def infer(self, call: OnlineCall, checked: Description | None = None) -> OnlineAnswer:
+        """Have one version answer; safe to repeat.
+
+        What the name means is not looked up again where `checked` says it, which `expected`
+        returned for the same request.
+        """
         ...
 
     async def describe(self, name: OnlineName) -> Description:

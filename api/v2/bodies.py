@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from api.gateway.body_room import hold_more
+from api.gateway.headers import field
 from api.online.port import Description, OnlineAnswer
 from api.v2 import headers
 from api.v2.compression import compressed, decompressed, decompressed_bytes, wanted_coding
@@ -29,14 +30,14 @@ _ONE_PIECE = 65_536
 
 def announced_bytes(request: Request) -> int:
     """Return how large the body says that it is, as it is sent; 0 where it does not say."""
-    length = request.headers.get("content-length", "")
+    length = field(request.scope, b"content-length") or ""
     return int(length) if length.isdecimal() else 0
 
 
 async def plain_body(request: Request, offload: Offload, *, max_bytes: int) -> bytes | memoryview:
     """Return the body without its content coding, which counts as held; raises `Refused`."""
     body = whole([piece async for piece in request.stream() if piece])
-    coding = request.headers.get("content-encoding", "").lower()
+    coding = (field(request.scope, b"content-encoding") or "").lower()
     if coding in ("", "identity"):
         return body
     # What was small may become large: it is always done beside.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from api.gateway.headers import field
 from api.gateway.principal import caller_of
 from api.gateway.refusals import lacking_scopes
 from api.v2.kinds import malformed
@@ -19,6 +20,8 @@ PIN_SCOPE = "inference:pin"
 PRIORITY_SCOPE = "inference:priority"
 """Whose token has it may ask for a priority before the default of online requests."""
 
+_NAMES = {name: name.lower().encode() for name in (JSON_BYTES, TIMEOUT, STICKY_KEY, PIN_VERSION)}
+"""As they are in what came."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _LONGEST_KEY = 256
 
@@ -41,7 +44,7 @@ class Told:
 
 def read_headers(request: Request) -> Told:
     """Return what they say; raises `Refused`."""
-    key = request.headers.get(STICKY_KEY, "")
+    key = field(request.scope, _NAMES[STICKY_KEY]) or ""
     if len(key) > _LONGEST_KEY:
         raise malformed(f"{STICKY_KEY} has more than {_LONGEST_KEY} characters")
     timeout_ms = _number(request, TIMEOUT)
@@ -61,7 +64,7 @@ def read_headers(request: Request) -> Told:
 
 
 def _number(request: Request, name: str) -> int | None:
-    told = request.headers.get(name)
+    told = field(request.scope, _NAMES[name])
     if told is None:
         return None
     if not _NUMBER.fullmatch(told):

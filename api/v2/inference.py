@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.dependencies import dependencies_of
 from api.gateway.authorization import authorize, requires
+from api.gateway.headers import field
 from api.gateway.scopes import ScopeName
 from api.gateway.tracing import request_id_of, traceparent_of
 from api.online.port import DeadlinePassed, OnlineCall, OnlineError, OnlineName
@@ -106,10 +107,10 @@ async def _answered(
         description = await needs.online.expected(name, within_s=left_s)
         asked = await read_request(body, told.json_bytes, description, needs.offload)
         call = _call(request, name, asked, told, took_s=time.monotonic() - began)
-        answer = await while_connected(request, needs.online.infer(call))
+        answer = await while_connected(request, needs.online.infer(call, description))
     except (ClientDisconnect, ClientGone):
         return NoAnswer()
-    accepted = request.headers.get("accept-encoding")
+    accepted = field(request.scope, b"accept-encoding")
     return await write_response(asked, answer, accepted, needs.offload)
 
 
