@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,15 +30,19 @@ class LinkLoop(StoreError):
         """The link, or the path that cannot be followed."""
 
 
-def walk(top: Path, root: Path, *, but: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below `top` with its path below `root`, folders called `but` left out.
+def walk(
+    top: Path, root: Path, *, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every file below `top` with its path below `root`, which `wanted` is asked for.
 
-    A file that vanishes meanwhile is left out too. Links are followed. Raises `LinkLoop` for one
-    that leads back.
+    `wanted` is asked for folders too; of what it does not want nothing is looked at, not even what
+    it is. A file that vanishes meanwhile is left out too. Links are followed. Raises `LinkLoop`
+    for one that leads back.
     """
-    folders: list[tuple[Path, frozenset[tuple[int, int]]]] = [(top, frozenset())]
+    start = "" if top == root else f"{top.relative_to(root).as_posix()}/"
+    folders: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(top, start, frozenset())]
     while folders:
-        folder, above = folders.pop()
+        folder, before, above = folders.pop()
         if not folder.is_dir():
             continue
         status = folder.stat()
@@ -47,15 +51,16 @@ def walk(top: Path, root: Path, *, but: str) -> Iterator[tuple[str, os.stat_resu
             raise LinkLoop(str(folder))
         with os.scandir(folder) as entries:
             for entry in entries:
+                key = before + entry.name
+                if not wanted(key):
+                    continue
                 if entry.is_dir():
-                    if entry.name != but:
-                        folders.append((Path(entry.path), above | {here}))
+                    folders.append((Path(entry.path), f"{key}/", above | {here}))
                     continue
                 try:
-                    status = entry.stat()
+                    yield key, entry.stat()
                 except FileNotFoundError:
                     continue
-                yield Path(entry.path).relative_to(root).as_posix(), status
 
 
 def flush(path: Path) -> None:

@@ -15,6 +15,7 @@ from flows.shards.errors import InputChanged, NoSuchObject
 from flows.shards.local_files import exclusive, flush, translated, walk
 from flows.shards.object_store import ObjectInfo, StoreProbe, Tail, probe_store
 from flows.shards.scratch import ScratchFolders
+from flows.shards.visibility import is_hidden
 
 SCRATCH_FOLDER = ".nightshift-scratch"
 """Hidden folder below the root where objects are built; on the same file system, so that
@@ -65,14 +66,21 @@ class LocalStore:
         return self.root.is_dir()
 
     def list(self, prefix: str = "") -> list[ObjectInfo]:
-        """List the files whose path below the root begins with `prefix`, by path."""
+        """List the files whose path below the root begins with `prefix`, by path.
+
+        Of `inputs` without what readers of a dataset skip. Nothing else is looked at: what lies
+        beside it may be anything.
+        """
+
+        def wanted(key: str) -> bool:
+            """Whether a file, or what lies in a folder, may be listed."""
+            if not key.startswith(prefix) or key.rpartition("/")[2] == SCRATCH_FOLDER:
+                return False
+            return not (self._inputs and is_hidden(key))
+
         top = self._path(prefix.rpartition("/")[0])
         with translated(self.uri):
-            found = [
-                self._info(key, status)
-                for key, status in walk(top, self.root, but=SCRATCH_FOLDER)
-                if key.startswith(prefix)
-            ]
+            found = [self._info(*each) for each in walk(top, self.root, wanted=wanted)]
         return sorted(found, key=lambda info: info.key)
 
     def stat(self, key: str) -> ObjectInfo | None:

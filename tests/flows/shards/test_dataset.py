@@ -17,6 +17,7 @@ from flows.shards.errors import (
     SchemaDrift,
     ShardError,
 )
+from flows.shards.local_files import LinkLoop
 from flows.shards.object_store import ObjectStore, open_store
 from flows.shards.settings import S3Settings
 from flows.shards.types import RowGroup
@@ -93,6 +94,13 @@ def test_one_file(lake: Path) -> None:
     assert [file.info.key for file in found.files] == ["a.parquet"]
     assert (found.rows, found.partition_schema.names) == (120, [])
     assert found.uri == str(lake / "month=1/a.parquet")
+
+
+def test_one_file_beside_a_loop(lake: Path) -> None:
+    """What else lies in its folder has no part in it."""
+    (lake / "month=1/loop").symlink_to("..")
+    assert dataset_at(lake / "month=1/a.parquet").rows == 120
+    fails(lake, LinkLoop)
 
 
 def test_relative_and_file_addresses(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,35 @@ def test_links_that_lead_back(tmp_path: Path, target: str) -> None:
         LocalStore(tmp_path / "data").list()
 
 
+@pytest.mark.parametrize("inputs", [False, True])
+def test_what_was_not_asked_for_is_not_looked_at(tmp_path: Path, inputs: bool) -> None:
+    """Loops beside a prefix are nobody's business, whether folders or links to themselves."""
+    for key in ("a.parquet", "month=1/a.parquet", "other/a.parquet"):
+        (tmp_path / key).parent.mkdir(exist_ok=True)
+        (tmp_path / key).write_bytes(b"1")
+    (tmp_path / "other/loop").symlink_to("..")
+    (tmp_path / "self").symlink_to("self")
+    store = LocalStore(tmp_path, inputs=inputs)
+    for prefix in ("a.parquet", "month=1/", "month=1/a", "mon"):
+        expected = "a.parquet" if prefix[0] == "a" else "month=1/a.parquet"
+        assert [info.key for info in store.list(prefix)] == [expected]
+    with pytest.raises(LinkLoop):
+        store.list()
+
+
+def test_hidden_names_of_inputs_are_not_looked_at(tmp_path: Path) -> None:
+    """A dataset does without them, whatever they are; an output has hidden objects."""
+    for key in ("a.parquet", "_old/a.parquet", ".x/a.parquet", "_day=1/a.parquet", "_SUCCESS"):
+        (tmp_path / key).parent.mkdir(exist_ok=True)
+        (tmp_path / key).write_bytes(b"1")
+    inputs = LocalStore(tmp_path, inputs=True)
+    assert [info.key for info in inputs.list()] == ["_day=1/a.parquet", "a.parquet"]
+    assert len(LocalStore(tmp_path).list()) == 5
+    (tmp_path / "_old/loop").symlink_to("..")
+    (tmp_path / ".self").symlink_to(".self")
+    assert [info.key for info in inputs.list()] == ["_day=1/a.parquet", "a.parquet"]
+
+
 def test_same_size_another_content(tmp_path: Path) -> None:
     """The time of change tells contents of one size apart."""
     store = LocalStore(tmp_path)
