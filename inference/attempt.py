@@ -23,6 +23,9 @@ from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferAnswer, InferRequest
 
+_LEAST_PROMPT_S = 0.5
+"""A caller in more of a hurry than twice this says nothing of the server."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -70,6 +73,8 @@ class Attempts:
         """Send the request to the ticket's server."""
         left_s = deadline - self._clock()
         timeout_s = max(min(self._settings.attempt_timeout_s, left_s), 0.001)
+        # Only of a caller who gives his own deadline: batch has all night.
+        prompt_s = max(left_s / 2, _LEAST_PROMPT_S) if request.raw else math.inf
         verdict = Verdict.UNKNOWN
         error: InferenceError | None = None
         try:
@@ -86,7 +91,7 @@ class Attempts:
             verdict = await self._judge(failed, ticket.server, request)
             return Failed(ticket.server, failed)
         finally:
-            self._end(ticket, verdict, error)
+            self._end(ticket, verdict, error, prompt_s)
 
     def give_up(self, server: int) -> None:
         """Wait no longer for what a server has in flight, so that it is asked for elsewhere."""
@@ -119,7 +124,13 @@ class Attempts:
         for server in servers:
             self._router.blame(server, self._clock())
 
-    def _end(self, ticket: Ticket, verdict: Verdict, error: InferenceError | None = None) -> None:
+    def _end(
+        self,
+        ticket: Ticket,
+        verdict: Verdict,
+        error: InferenceError | None = None,
+        prompt_s: float = math.inf,
+    ) -> None:
         if isinstance(error, ServerOverloaded):
             self.overloads += 1
             self._router.overloaded(ticket, self._clock())
@@ -128,7 +139,7 @@ class Attempts:
             self._router.slow(ticket, self._clock())
         else:
             self.failures += error is not None
-            self._router.done(ticket, verdict, self._clock())
+            self._router.done(ticket, verdict, self._clock(), prompt_s=prompt_s)
         self._admission.dispatch()
 
     async def _ask(self, index: int, request: InferRequest, timeout_s: float) -> InferAnswer:

@@ -1,5 +1,6 @@
 """Tell how long answers usually take, from the last of them."""
 
+import math
 from collections import deque
 
 _KEPT = 128
@@ -12,6 +13,8 @@ send the second request then."""
 _WEIGHT = 0.1
 """What the newest answer counts in the mean."""
 _LEAST_S = 1e-6
+_FORGETS = 1.001
+"""What each answer adds to the shortest time: doubled after some seven hundred."""
 
 
 class Latencies:
@@ -23,11 +26,14 @@ class Latencies:
         self._usual_s: float | None = None
         self.mean_s = 0.0
         """Mean time of an answer, the newest counting most."""
+        self.least_s = math.inf
+        """Shortest time of an answer, slowly forgotten: what one takes that waits for no other."""
 
     def note(self, took_s: float) -> None:
         """Count an answer."""
         took_s = max(took_s, _LEAST_S)
         self._last.append(took_s)
+        self.least_s = min(self.least_s * _FORGETS, took_s)
         self._noted += 1
         weight = max(_WEIGHT, 1 / self._noted)
         self.mean_s += (took_s - self.mean_s) * weight

@@ -84,6 +84,11 @@ class Route:
         """Note how long an answer took."""
         self.latencies.setdefault(model, Latencies()).note(took_s)
 
+    def has_queued(self, model: ModelKey, took_s: float) -> bool:
+        """Say whether an answer took so long because it waited: twice what one took at best."""
+        latencies = self.latencies.get(model)
+        return latencies is not None and took_s > 2 * latencies.least_s
+
     def places_per_s(self) -> float:
         """Return how many places become free each second, as its last answers tell.
 

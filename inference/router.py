@@ -123,13 +123,19 @@ class Router:
             return AllOpen(min(route.breaker.retry_after_s(now) for route in self.routes))
         return self._exhausted(now, model)
 
-    def done(self, ticket: Ticket, verdict: Verdict, now: float) -> None:
-        """End a request and learn from it."""
+    def done(
+        self, ticket: Ticket, verdict: Verdict, now: float, *, prompt_s: float = math.inf
+    ) -> None:
+        """End a request and learn from it.
+
+        Its caller wants answers within `prompt_s`: where requests wait for each other for longer,
+        the server gets less at a time, and they wait here, where they can be counted.
+        """
         route = self.routes[ticket.server]
         spare = self._must_spare(ticket.server, now)
         if verdict is Verdict.SUCCESS:
             took_s = now - ticket.sent_at
-            if took_s <= self._limits.slow_s:
+            if not self._is_slow(route, ticket.model, took_s, prompt_s):
                 route.window.answered(outstanding=route.outstanding)
             else:
                 route.window.overloaded(sent_at=ticket.sent_at, now=now)
@@ -141,6 +147,11 @@ class Router:
             self._observe_at_least(route, now - ticket.sent_at, now)
         route.ended(ticket.model)
         route.breaker.leave(ticket.permit, verdict, now, spare=spare)
+
+    def _is_slow(self, route: Route, model: ModelKey, took_s: float, prompt_s: float) -> bool:
+        if took_s <= min(self._limits.slow_s, prompt_s):
+            return False
+        return took_s > self._limits.slow_s or route.has_queued(model, took_s)
 
     def overloaded(self, ticket: Ticket, now: float) -> None:
         """Note that the server refused a request for having too much to do, then end it.

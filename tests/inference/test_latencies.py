@@ -33,3 +33,15 @@ def test_the_mean_follows_the_newest() -> None:
     for _ in range(200):
         subject.note(0.1)
     assert subject.mean_s == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_shortest_time_is_slowly_forgotten() -> None:
+    """A server that has become slower is not held against its best for ever."""
+    subject = Latencies()
+    for _ in range(700):
+        subject.note(1.0)
+    subject.note(0.1)
+    assert subject.least_s == 0.1
+    for _ in range(700):
+        subject.note(1.0)
+    assert subject.least_s == pytest.approx(0.2, rel=0.02)

@@ -243,6 +243,17 @@ def test_a_slow_server_gets_less_at_a_time_and_no_blame() -> None:
     assert route.window.size == 1
 
 
+@pytest.mark.parametrize(("best_s", "took_s", "size"), [(0.1, 1.9, 4), (0.1, 2.1, 2), (3.0, 4, 4)])
+def test_a_server_where_requests_wait_for_longer_than_callers_want_gets_less(
+    best_s: float, took_s: float, size: int
+) -> None:
+    """Not one whose model takes that long by itself."""
+    subject = router(1)
+    subject.done(send(subject, 0.0), Verdict.SUCCESS, best_s)
+    subject.done(send(subject, 10.0), Verdict.SUCCESS, 10.0 + took_s, prompt_s=2.0)
+    assert subject.routes[0].window.size == size
+
+
 def test_with_nowhere_left_to_go_it_says_why() -> None:
     """All avoided is not the same as all without the model."""
     subject = router(2)
