@@ -62,8 +62,11 @@ class UnaryConnection(asyncio.BufferedProtocol):
     @property
     def usable(self) -> bool:
         """Whether another call may be made now."""
-        gone = self._leaving or self.ended.done() or self._next > _LAST_STREAM
-        return not gone and len(self._streams) < self._most
+        return not self._gone and len(self._streams) < self._most
+
+    @property
+    def _gone(self) -> bool:
+        return self._leaving or self.ended.done() or self._next > _LAST_STREAM
 
     async def call(
         self,
@@ -156,6 +159,8 @@ class UnaryConnection(asyncio.BufferedProtocol):
     def _begin(
         self, path: str, pieces: Sequence[Piece], timeout_s: float, more: Mapping[str, str]
     ) -> tuple[int, Stream]:
+        if self._gone:
+            raise CallFailed("UNAVAILABLE", "the connection has ended")
         number, self._next = self._next, self._next + 2
         stream = self._streams[number] = Stream(pieces, window=self._out.first_window)
         head = request_head(self._authority, path, timeout_s, more)

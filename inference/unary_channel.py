@@ -9,14 +9,13 @@ from inference.unary import UnaryConnection
 
 _CONNECT_S = 1.0
 """As the stock channel has it: a second one is tried sooner than an answer is given up on."""
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 1.0
 
 
 class UnaryChannel:
     """A connection that is made by the first call, and again by the first after it has ended.
 
-    Who asks while nobody can be reached is told so at once; looked again is after a pause.
+    Who asks while it is being made shares the attempt. Nobody is told to come later: when a server
+    is asked again is for its breaker to say.
     """
 
     def __init__(self, address: str, *, max_bytes: int) -> None:
@@ -26,9 +25,6 @@ class UnaryChannel:
         self._connection: UnaryConnection | None = None
         self._connections: set[UnaryConnection] = set()
         self._connecting: asyncio.Task[UnaryConnection] | None = None
-        self._failed: CallFailed | None = None
-        self._pause_s = _FIRST_PAUSE_S
-        self._again_at = 0.0
         self._closed = False
 
     async def call(
@@ -52,7 +48,6 @@ class UnaryChannel:
         """End all connections; what was abandoned may end by itself. Safe to repeat."""
         self._closed = True
         if self._connecting is not None:
-            self._connecting.cancel()
             await asyncio.wait([self._connecting])
         closing = [each.close(within_s=within_s) for each in tuple(self._connections)]
         await asyncio.gather(*closing)
@@ -62,8 +57,6 @@ class UnaryChannel:
         if self._closed:
             raise CallFailed("UNAVAILABLE", "the connection is closed")
         if self._connecting is None:
-            if self._failed is not None and asyncio.get_running_loop().time() < self._again_at:
-                raise CallFailed(self._failed.code, self._failed.words)
             self._connecting = asyncio.create_task(self._connect(), name="unary-connect")
             self._connecting.add_done_callback(self._note)
         try:
@@ -76,18 +69,11 @@ class UnaryChannel:
     def _note(self, attempt: "asyncio.Task[UnaryConnection]") -> None:
         """Remember how an attempt ended."""
         self._connecting = None
-        if attempt.cancelled():
+        if attempt.cancelled() or attempt.exception() is not None:
             return
-        error = attempt.exception()
-        if error is None:
-            if self._connection is not None:
-                self._connection.leave()
-            self._connection, self._failed = attempt.result(), None
-            self._pause_s = _FIRST_PAUSE_S
-        elif isinstance(error, CallFailed):
-            self._failed = error
-            self._again_at = asyncio.get_running_loop().time() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        if self._connection is not None:
+            self._connection.leave()
+        self._connection = attempt.result()
 
     async def _connect(self) -> UnaryConnection:
         host, _, port = self._address.rpartition(":")
