@@ -20,7 +20,7 @@ ShardError
 ├── StoreError
 │   ├── BadUri                  an address that no store is opened for
 │   ├── NoSuchObject            the object that was asked for is not there
-│   ├── LinkLoop                (local_files) a symbolic link leads back
+│   ├── LinkLoop, NotAFile      (local_files) a link leads back; a name has no file behind it
 │   ├── StoreDenied             the store knows us and says no
 │   └── StoreUnavailable        transient: another try may succeed
 │       └── AmbiguousPut        the put may have happened: read back before trying again

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,14 +31,26 @@ class LinkLoop(StoreError):
         """The link, or the path that cannot be followed."""
 
 
+class NotAFile(StoreError):
+    """A name of a dataset has no file behind it: its rows would be left out without a word."""
+
+    def __init__(self, uri: str, found: str) -> None:
+        super().__init__(
+            f"not a file: {uri} is {found}: put a file in its place, or begin its name with '_' so "
+            "that it is skipped"
+        )
+        self.uri = uri
+        """The name."""
+
+
 def walk(
-    top: Path, root: Path, *, wanted: Callable[[str], bool]
+    top: Path, root: Path, *, wanted: Callable[[str], bool], strict: bool
 ) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every file below `top` with its path below `root`, which `wanted` is asked for.
 
     `wanted` is asked for folders too; of what it does not want nothing is looked at, not even what
-    it is. A file that vanishes meanwhile is left out too. Links are followed. Raises `LinkLoop`
-    for one that leads back.
+    it is. Links are followed. Files that vanish meanwhile are left out, and so are links to nowhere
+    and pipes unless `strict`. Raises `LinkLoop` for a link that leads back, `NotAFile`.
     """
     start = "" if top == root else f"{top.relative_to(root).as_posix()}/"
     folders: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(top, start, frozenset())]
@@ -54,13 +67,30 @@ def walk(
                 key = before + entry.name
                 if not wanted(key):
                     continue
-                if entry.is_dir():
+                found = _status(entry, strict)
+                if found is None:
+                    continue
+                if stat.S_ISDIR(found.st_mode):
                     folders.append((Path(entry.path), f"{key}/", above | {here}))
-                    continue
-                try:
-                    yield key, entry.stat()
-                except FileNotFoundError:
-                    continue
+                else:
+                    yield key, found
+
+
+def _status(entry: os.DirEntry[str], strict: bool) -> os.stat_result | None:
+    """Describe a file or a folder; None for anything else, unless `strict` makes it `NotAFile`."""
+    try:
+        status = entry.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        path = Path(entry.path)
+        # Looked at again: a name that has vanished meanwhile is no link either.
+        if strict and path.is_symlink():
+            raise NotAFile(entry.path, f"a link to {path.readlink()}, which is not there") from None
+        return None
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        return status
+    if strict:
+        raise NotAFile(entry.path, "a pipe, a socket or a device")
+    return None
 
 
 def flush(path: Path) -> None:

@@ -68,8 +68,9 @@ class LocalStore:
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         """List the files whose path below the root begins with `prefix`, by path.
 
-        Of `inputs` without what readers of a dataset skip. Nothing else is looked at: what lies
-        beside it may be anything.
+        Of `inputs` without what readers of a dataset skip; raises `NotAFile` for a name with no
+        file behind it, which others leave out. Nothing else is looked at: what lies beside it may
+        be anything.
         """
 
         def wanted(key: str) -> bool:
@@ -80,7 +81,8 @@ class LocalStore:
 
         top = self._path(prefix.rpartition("/")[0])
         with translated(self.uri):
-            found = [self._info(*each) for each in walk(top, self.root, wanted=wanted)]
+            walked = walk(top, self.root, wanted=wanted, strict=self._inputs)
+            found = [self._info(key, status) for key, status in walked]
         return sorted(found, key=lambda info: info.key)
 
     def stat(self, key: str) -> ObjectInfo | None:

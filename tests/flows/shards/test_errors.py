@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from flows.shards import errors
-from flows.shards.local_files import LinkLoop
+from flows.shards.local_files import LinkLoop, NotAFile
 from flows.shards.provenance import RowsUnaccounted
 
 EXAMPLES = [
@@ -26,6 +26,7 @@ EXAMPLES = [
     errors.BadUri("ftp://x", "why"),
     errors.NoSuchObject("s3://b/x"),
     LinkLoop("/lake/loop"),
+    NotAFile("/lake/c.parquet", "a pipe, a socket or a device"),
     errors.StoreDenied("s3://b/x", "Access\nDenied"),
     errors.StoreUnavailable("s3://b/x", "down"),
     errors.AmbiguousPut("s3://b/x", "reset"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.shards.errors import InputChanged, NoSuchObject, StoreDenied, StoreUnavailable
-from flows.shards.local_files import LinkLoop
+from flows.shards.local_files import LinkLoop, NotAFile
 from flows.shards.object_store import StoreProbe
 from flows.shards.object_store_local import LocalStore
 
@@ -92,15 +92,41 @@ def test_folder_is_no_object(tmp_path: Path) -> None:
 
 
 def test_links_to_data_are_followed(tmp_path: Path) -> None:
-    """Datasets may be made of symbolic links, to files and to folders; dead ones are left out."""
+    """Datasets may be made of symbolic links, to files and to folders."""
     (tmp_path / "data" / "sub").mkdir(parents=True)
     (tmp_path / "data" / "sub" / "x").write_bytes(b"x")
     root = tmp_path / "root"
     root.mkdir()
     (root / "sub").symlink_to(tmp_path / "data" / "sub")
     (root / "y").symlink_to(tmp_path / "data" / "sub" / "x")
-    (root / "dead").symlink_to(tmp_path / "nowhere")
-    assert [info.key for info in LocalStore(root).list()] == ["sub/x", "y"]
+    for inputs in (False, True):
+        assert [info.key for info in LocalStore(root, inputs=inputs).list()] == ["sub/x", "y"]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "/nowhere/b", "a.parquet/below"])
+def test_links_to_nowhere(tmp_path: Path, target: str) -> None:
+    """The rows behind one are not left out silently; for an output it is no object."""
+    (tmp_path / "a.parquet").write_bytes(b"1")
+    (tmp_path / "c.parquet").symlink_to(target)
+    inputs = LocalStore(tmp_path, inputs=True)
+    with pytest.raises(NotAFile) as caught:
+        inputs.list()
+    assert str(caught.value) == (
+        f"not a file: {tmp_path}/c.parquet is a link to {target}, which is not there: put a file "
+        "in its place, or begin its name with '_' so that it is skipped"
+    )
+    assert [info.key for info in LocalStore(tmp_path).list()] == ["a.parquet"]
+    (tmp_path / "c.parquet").rename(tmp_path / "_c.parquet")
+    assert [info.key for info in inputs.list()] == ["a.parquet"]
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Who reads one waits for ever: told in a dataset, left out of an output."""
+    os.mkfifo(tmp_path / "a.parquet")
+    with pytest.raises(NotAFile, match=r"a\.parquet is a pipe, a socket or a device: "):
+        LocalStore(tmp_path, inputs=True).list()
+    assert LocalStore(tmp_path).list() == []
+    assert LocalStore(tmp_path).stat("a.parquet") is None
 
 
 @pytest.mark.parametrize("target", [".", "..", "loop", "../other"])
