@@ -116,11 +116,12 @@ def list_dataset(
     first = footers[0]
     schema = pa.schema([field.with_nullable(True) for field in first.schema])
     for footer in footers:
-        _check_same_columns(first, footer)
-    partitions, partition_schema = partitions_of([info.key for info in infos])
+        _check_same_columns(first, footer, store.uri)
+    partitions, partition_schema = partitions_of([info.key for info in infos], store.uri)
     for name in partition_schema.names:
         if name in schema.names:
-            raise ColumnClash(name, first.info.key, "it is a partition folder and a column")
+            where = f"{store.uri}/{first.info.key}"
+            raise ColumnClash(name, where, "it is a partition folder and a column")
     files = tuple(
         DatasetFile(footer.info, footer.group_rows, footer.bytes_by(schema.names), values)
         for footer, values in zip(footers, partitions, strict=most_files is None)
@@ -153,14 +154,15 @@ def _marks_folder(info: ObjectInfo) -> bool:
     return not info.key or (info.key.endswith(_HADOOP_FOLDER) and not info.size)
 
 
-def _check_same_columns(first: Footer, other: Footer) -> None:
+def _check_same_columns(first: Footer, other: Footer, root: str) -> None:
     if other.schema.equals(first.schema, check_metadata=False):
         return
     theirs, ours = _types(first), _types(other)
     for name in [*theirs, *ours]:
         before, after = theirs.get(name, "missing"), ours.get(name, "missing")
         if before != after:
-            raise SchemaDrift(name, first=(first.info.key, before), other=(other.info.key, after))
+            one, two = (first.info.key, before), (other.info.key, after)
+            raise SchemaDrift(name, root, first=one, other=two)
 
 
 def _types(footer: Footer) -> dict[str, str]:
@@ -169,9 +171,9 @@ def _types(footer: Footer) -> dict[str, str]:
 
 
 def partitions_of(
-    keys: Sequence[str],
+    keys: Sequence[str], root: str
 ) -> tuple[list[tuple[tuple[str, Scalar], ...]], pa.Schema]:
-    """Read the partition values of every key, with one type for each column.
+    """Read the partition values of every key below `root`, with one type for each column.
 
     Raises `ColumnClash` and `SchemaDrift`.
     """
@@ -179,12 +181,13 @@ def partitions_of(
     names = [name for name, _ in texts[0]]
     for name in names:
         if names.count(name) > 1:
-            raise ColumnClash(name, keys[0], "two folders of its path are called so")
+            raise ColumnClash(name, f"{root}/{keys[0]}", "two folders of its path are called so")
     for key, found in zip(keys, texts, strict=True):
         if [name for name, _ in found] != names:
             name = next(iter({*names} ^ {name for name, _ in found}), names[0] if names else "")
             raise SchemaDrift(
                 name,
+                root,
                 first=(keys[0], "a partition" if name in names else "missing"),
                 other=(key, "missing" if name in names else "a partition"),
             )

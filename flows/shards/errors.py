@@ -78,25 +78,25 @@ class EmptyDataset(InputError):
 class NotParquet(InputError):
     """An object of the dataset is not a Parquet file."""
 
-    def __init__(self, key: str, found: str) -> None:
+    def __init__(self, uri: str, found: str) -> None:
         super().__init__(
-            f"not a Parquet file: {key} ({found}): move it out of the dataset, or begin its name "
+            f"not a Parquet file: {uri} ({found}): move it out of the dataset, or begin its name "
             "with '_' so that it is skipped"
         )
-        self.key = key
-        """The object, below the dataset's root."""
+        self.uri = uri
+        """The object's full address."""
 
 
 class CorruptFooter(InputError):
     """A file begins as Parquet and has no footer that can be read."""
 
-    def __init__(self, key: str, detail: str) -> None:
+    def __init__(self, uri: str, detail: str) -> None:
         super().__init__(
-            f"corrupt Parquet footer: {key} ({one_line(detail)}): write the file again, or move it "
+            f"corrupt Parquet footer: {uri} ({one_line(detail)}): write the file again, or move it "
             "out of the dataset"
         )
-        self.key = key
-        """The object, below the dataset's root."""
+        self.uri = uri
+        """The object: its full address, below the dataset's root for a shard that is scored."""
 
 
 class CorruptPage(InputError):
@@ -116,10 +116,12 @@ class CorruptPage(InputError):
 class SchemaDrift(InputError):
     """Two files of the dataset disagree about their columns."""
 
-    def __init__(self, column: str, *, first: tuple[str, str], other: tuple[str, str]) -> None:
+    def __init__(
+        self, column: str, uri: str, *, first: tuple[str, str], other: tuple[str, str]
+    ) -> None:
         super().__init__(
-            f"schema drift: column {column!r} is {first[1]} in {first[0]} and {other[1]} in "
-            f"{other[0]}: write one of them again with the other's columns, or score them apart"
+            f"schema drift in {uri}: column {column!r} is {first[1]} in {first[0]} and {other[1]} "
+            f"in {other[0]}: write one of them again with the other's columns, or score them apart"
         )
         self.column = column
         """The column that they disagree about."""
@@ -132,9 +134,9 @@ class SchemaDrift(InputError):
 class ColumnClash(InputError):
     """One name stands for two columns."""
 
-    def __init__(self, column: str, key: str, detail: str) -> None:
+    def __init__(self, column: str, uri: str, detail: str) -> None:
         super().__init__(
-            f"column {column!r} is ambiguous in {key}: {detail}: write the dataset with each name "
+            f"column {column!r} is ambiguous in {uri}: {detail}: write the dataset with each name "
             "used once"
         )
         self.column = column

@@ -58,23 +58,24 @@ def _leaves(kind: pa.DataType) -> int:
 def read_footer(store: ObjectStore, key: str, footer_bytes: int) -> Footer:
     """Read one file's footer from its end alone, without the data.
 
-    Raises `NotParquet` and `CorruptFooter`.
+    Raises `NotParquet`, `CorruptFooter` and `ColumnClash`.
     """
+    uri = f"{store.uri}/{key}"
     tail = store.read_tail(key, footer_bytes)
     _check_magic(store, key, tail.data, tail.info.size)
     length = int.from_bytes(tail.data[-8:-4], "little") + 8
     if length > tail.info.size:
-        raise CorruptFooter(key, f"its footer would be {length} of {tail.info.size} bytes")
+        raise CorruptFooter(uri, f"its footer would be {length} of {tail.info.size} bytes")
     if length > len(tail.data):
         tail = store.read_tail(key, length)
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail.data))
         schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
-        raise CorruptFooter(key, str(error)) from error
+        raise CorruptFooter(uri, str(error)) from error
     for name in schema.names:
         if schema.names.count(name) > 1:
-            raise ColumnClash(name, key, "it occurs more than once")
+            raise ColumnClash(name, uri, "it occurs more than once")
     groups = range(metadata.num_row_groups)
     group_rows = tuple(metadata.row_group(index).num_rows for index in groups)
     return Footer(tail.info, schema, group_rows, _column_bytes(metadata, schema))
@@ -83,12 +84,13 @@ def read_footer(store: ObjectStore, key: str, footer_bytes: int) -> Footer:
 def _check_magic(store: ObjectStore, key: str, tail: bytes, size: int) -> None:
     if tail.endswith(MAGIC) and size >= 12:
         return
+    uri = f"{store.uri}/{key}"
     if tail.endswith(b"PARE"):
-        raise CorruptFooter(key, "its footer is encrypted, which is not supported")
+        raise CorruptFooter(uri, "its footer is encrypted, which is not supported")
     if size == 0:
-        raise NotParquet(key, "it has no bytes")
+        raise NotParquet(uri, "it has no bytes")
     with store.open(key) as source:
         head = source.read(len(MAGIC))
     if head == MAGIC:
-        raise CorruptFooter(key, "it begins as Parquet and ends without a footer: cut short")
-    raise NotParquet(key, f"it begins with {head!r}")
+        raise CorruptFooter(uri, "it begins as Parquet and ends without a footer: cut short")
+    raise NotParquet(uri, f"it begins with {head!r}")

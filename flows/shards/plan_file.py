@@ -113,7 +113,7 @@ def read_plan(store: ObjectStore, fingerprint: str) -> KeptPlan:
         metadata: Mapping[bytes, bytes] = table.schema.metadata or {}
         head = PlanHead.model_validate_json(metadata[_HEAD_KEY])
         schema = pa.ipc.read_schema(pa.py_buffer(metadata[b"nightshift.schema"]))
-        files, partition_schema = _files(table)
+        files, partition_schema = _files(table, head.input_root)
     except NoSuchObject:
         raise
     except (pa.ArrowException, OSError, KeyError, ValidationError) as error:
@@ -123,9 +123,9 @@ def read_plan(store: ObjectStore, fingerprint: str) -> KeptPlan:
     return KeptPlan(head, files, schema, partition_schema)
 
 
-def _files(table: pa.Table) -> tuple[tuple[InputFile, ...], pa.Schema]:
+def _files(table: pa.Table, root: str) -> tuple[tuple[InputFile, ...], pa.Schema]:
     rows = table.to_pylist()
-    partitions, partition_schema = partitions_of([row["key"] for row in rows])
+    partitions, partition_schema = partitions_of([row["key"] for row in rows], root)
     files = tuple(
         InputFile(
             key=row["key"],

@@ -14,7 +14,7 @@ EXAMPLES = [
     errors.NotParquet("x.csv", "it begins with b'a'"),
     errors.CorruptFooter("x", "two\nlines"),
     errors.CorruptPage("x", 3, "two\nlines"),
-    errors.SchemaDrift("c", first=("a", "int64"), other=("b", "string")),
+    errors.SchemaDrift("c", "s3://b/x", first=("a", "int64"), other=("b", "string")),
     errors.ColumnClash("c", "a", "why"),
     errors.InputChanged("x", planned="1", found=None),
     errors.OutputNotWritable("/out", "why\nnot"),
