@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.stack.prefect_server import LocalPrefect
-from cli.stack.process import free_ports
+from cli.stack.process import LOOPBACK, free_ports
 from cli.stack.triton import LocalTriton, TritonPorts
 from flows.errors import JobUnfinished
 from flows.launch import run_here
@@ -57,10 +59,19 @@ def parts(workplace: Workplace) -> int:
 def settled(triton: LocalTriton) -> int:
     """Count requests once the server has done with those of a killed job, 100 ms each."""
     asked, before = requests_of(triton), -1
-    while asked != before:
+    while asked != before or waiting(triton):
         time.sleep(1.0)
         asked, before = requests_of(triton), asked
     return asked
+
+
+def waiting(triton: LocalTriton, model: str = "faulty") -> int:
+    """Requests that a server has taken and not begun."""
+    page = httpx.get(f"http://{LOOPBACK}:{triton.ports.metrics}/metrics", timeout=60).text
+    name = rf'nv_inference_pending_request_count{{model="{model}",version="1"}} (\d+)'
+    found = re.search(name, page)
+    assert found is not None, page
+    return int(found[1])
 
 
 @pytest.mark.parametrize(("workplace", "seed"), [("local", 1), ("s3", 2)], indirect=["workplace"])

@@ -18,6 +18,7 @@ from inference.server import Server
 from inference.settings import InferenceSettings
 from inference.tensors import InferRequest
 from tests.conftest import MODELS
+from tests.flows.workplace import held
 
 INTERNAL, UNKNOWN = 1.0, 100.0
 """Numbers at which the broken model fails with one code and with the other."""
@@ -82,7 +83,7 @@ def sleeps(seconds: float) -> InferRequest:
 
 
 async def keep_busy(server: Server, seconds: float) -> None:
-    """Give the server a request of that length until it takes it."""
+    """Give the server a request that sleeps so long, or is held, until it takes it."""
     while True:
         try:
             await server.infer(sleeps(seconds), timeout_s=60)
@@ -182,10 +183,11 @@ async def test_requests_that_time_out_in_one_servers_queue_pass_on_another(
 ) -> None:
     """One is kept busy from elsewhere: what it refuses is answered before it is free again."""
     async with pool_of(good, broken) as pool:
-        busy = asyncio.create_task(keep_busy(pool.servers[0], 4.0))
-        await begun(pool.servers[0])
-        answers = await asyncio.gather(*(pool.infer(sleeps(0.01)) for _ in range(2)))
-        assert not busy.done()
+        with held() as number:
+            busy = asyncio.create_task(keep_busy(pool.servers[0], number))
+            await begun(pool.servers[0])
+            answers = await asyncio.gather(*(pool.infer(sleeps(0.01)) for _ in range(2)))
+            assert not busy.done()
         assert {answer.server for answer in answers} == {pool.servers[1].url}
         health = pool.health()
         assert health.overloads > 0

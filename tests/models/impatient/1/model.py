@@ -1,8 +1,12 @@
-"""Sleep for as long as each row says."""
+"""Sleep for as long as each row says, or while a test holds it."""
 
 import time
+from pathlib import Path
 
 import triton_python_backend_utils as pb
+
+HELD_FROM = -2_000_000
+"""What lies below it by a number waits while a test has the file of that number."""
 
 
 class TritonPythonModel:
@@ -16,5 +20,10 @@ class TritonPythonModel:
 def answer(request):
     """Sleep, then say for how long."""
     seconds = pb.get_input_tensor_by_name(request, "seconds").as_numpy()
-    time.sleep(float(seconds.max()))
+    number = int(HELD_FROM - seconds.min())
+    while number > 0 and Path(f"/tmp/held-by-a-test-{number}").exists():
+        if request.is_cancelled():
+            break
+        time.sleep(0.01)
+    time.sleep(max(0.0, float(seconds.max())))
     return pb.InferenceResponse([pb.Tensor("slept", seconds)])
