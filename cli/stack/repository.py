@@ -35,6 +35,7 @@ _TRITON_TYPES = {
 
 _NOT_ONNX = ("INVALID_PROTOBUF", "No graph was found")
 """What onnxruntime says of files that hold something else, or end early, or are empty."""
+_WEIGHTS_ELSEWHERE = "external data"
 _NOISE = re.compile(r"\[ONNXRuntimeError\] : .* failed:|/onnxruntime_src/.*?\) (?=[A-Z])")
 """Error codes and places in onnxruntime's own source."""
 
@@ -95,13 +96,16 @@ def describe(onnx: Path, env_dir: Path) -> dict[str, Any]:
     """Return the file's inputs and outputs as the onnxruntime that will serve it reads them."""
     if not onnx.is_file():
         raise ModelNotServable(f"no ONNX file {onnx}: check the path")
-    run = subprocess.run(
-        [env_dir.absolute() / "bin" / "python", _SERVING / "describe.py", onnx],
-        capture_output=True,
-        text=True,
-        timeout=_DESCRIBE_TIMEOUT_S,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as alone:
+        # Alone, as it will be served: what it needs beside itself is missed here.
+        shutil.copyfile(onnx, copy := Path(alone) / onnx.name)
+        run = subprocess.run(
+            [env_dir.absolute() / "bin" / "python", _SERVING / "describe.py", copy],
+            capture_output=True,
+            text=True,
+            timeout=_DESCRIBE_TIMEOUT_S,
+            check=False,
+        )
     if run.returncode != 0:
         words = (run.stderr.strip().splitlines() or [f"exit status {run.returncode}"])[-1]
         raise ModelNotServable(_refusal(onnx, words))
@@ -113,6 +117,11 @@ def _refusal(onnx: Path, words: str) -> str:
     """Say in plain words why onnxruntime does not load a file."""
     if any(sign in words for sign in _NOT_ONNX):
         return f"{onnx} is not a whole ONNX file: check the path, or export the model again"
+    if _WEIGHTS_ELSEWHERE in words.lower():
+        return (
+            f"{onnx} keeps its weights in another file: save it as one file of at most 2 GB, "
+            "with onnx.save(onnx.load(path), path), or torch.onnx.export(…, external_data=False)"
+        )
     told = _NOISE.sub("", words).strip().rstrip(".")
     return (
         f"onnxruntime cannot load {onnx}: {told}: export the model again, with standard operators "
