@@ -41,6 +41,8 @@ aliases = st.sampled_from(ALIASES)
 pools = st.sampled_from(POOLS)
 people = st.sampled_from(["ada", "bob", "eve"])
 numbers = st.integers(1, 2) | st.integers(1, 5)
+LATE = LEASE // 2 + 1
+"""Units by which an answer is late, and a lease that was begun with its question is not over."""
 
 Meaning = tuple[object, ...] | None
 """What a question is answered: of a version its number, of a target all that decides."""
@@ -444,10 +446,11 @@ class Work(RuleBasedStateMachine):
         self.ask(question, turns=turns)
 
     @precondition(lambda self: self.release is not None)
-    @rule()
-    def finish(self) -> None:
-        """Every answer is what was true at some moment since its question."""
+    @rule(units=st.sampled_from([0, LATE]))
+    def finish(self, units: int) -> None:
+        """Every answer is what was true at some moment since its question, however late it is."""
         assert self.release is not None
+        self.place.pass_time(units)
         self.release.set()
         self.release = None
         waiting, self.waiting = self.waiting, []
@@ -515,7 +518,7 @@ class Work(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let go of whoever still waits."""
         if self.release is not None:
-            self.finish()
+            self.finish(units=0)
         self.runner.run(self.cache.close())
         self.runner.close()
         self.store.close()
