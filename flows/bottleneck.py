@@ -50,6 +50,8 @@ _WORKERS = {
 """What can bound a run, with the stages that it is busy with."""
 _CLEAR_SHARE = 0.6
 """Below this no stage is called a bound: starting up, and cores that stages share, are the rest."""
+_SHORTEST_S = 1.0
+"""Nothing is said of what bounded less: most of it was starting up."""
 _AT_WORK = 0.25
 """Below this share of its time on a core a thread waited for a store. One that waits for cores
 alone has more: threads at work are seldom more than four times as many as cores."""
@@ -147,7 +149,7 @@ class Work:
     stages: tuple[StageTime, ...]
     """In the order in which a row passes them; empty when nothing had to be scored."""
     bound: Bound | None
-    """What bounded it; None when nothing was busy."""
+    """What bounded it; None when nothing was busy, or not for a second."""
     foreign_requests: int
     """Requests of other clients that are in what the servers tell."""
 
@@ -199,11 +201,12 @@ def stage_times(
 def find_bound(
     stages: Sequence[StageTime], *, rows: int, scoring_s: float, cores: int, served_others: bool
 ) -> Bound | None:
-    """Return what bounded a run that scored `rows` in `scoring_s`; None when nothing was busy.
+    """Return what bounded a run that scored `rows` in `scoring_s`.
 
-    `cores` are those of this process. `served_others`: the servers' seconds are others' too.
+    None when nothing was busy, and for a run of less than a second. `cores` are those of this
+    process. `served_others`: the servers' seconds are others' too.
     """
-    if not (rows and scoring_s > 0):
+    if not rows or scoring_s < _SHORTEST_S:
         return None
     by_name = {stage.name: stage for stage in stages}
     busiest = [

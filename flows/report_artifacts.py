@@ -44,7 +44,7 @@ def _summary(report: JobReport) -> str:
         f"| Quarantined | {report.rows_quarantined:,} rows |",
         f"| Shards | {report.shards_scored} scored, {report.shards_adopted} found committed |",
         f"| Rate | {rate} |",
-        f"| Bounded by | {report.bound or 'nothing'} |",
+        *([f"| Bounded by | {report.bound} |"] if report.bound else []),
         f"| Fingerprint | `{report.fingerprint}` |",
         *(f"| Note | {note} |" for note in report.notes),
     ]

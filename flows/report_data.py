@@ -89,7 +89,7 @@ class JobReport:
     stages: tuple[StageTime, ...]
     """In the order in which a row passes them; empty when nothing had to be scored."""
     bound: Bound | None
-    """What bounded this run; None when nothing had to be scored."""
+    """What bounded this run; None when nothing had to be scored, or less than a second's work."""
     columns: Mapping[str, tuple[str, ...]]
     """Dataset columns that fed each model input."""
     outputs: Mapping[str, Profile]

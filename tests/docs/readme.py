@@ -18,8 +18,9 @@ _VARYING = (
     (re.compile(r"at least \d+ rows cannot be scored \(\d+ ×"), "at least N rows (N ×"),
     # The last digits of a trained model depend on the processor.
     (re.compile(r"^( *the model +MAE +)\S+( +RMSE +)\S+", re.MULTILINE), r"\1N\2N"),
-    # Which stage bounds a job depends on the machine.
-    (re.compile(r"^( *bounded by) .*", re.MULTILINE), r"\1 …"),
+    # Which stage bounds a job, and whether it takes the second from which that is told, depends
+    # on the machine.
+    (re.compile(r"^ *bounded by .*", re.MULTILINE), ""),
 )
 _PROGRESS = ("starting", "resolving", "planning", "scoring:", "publishing", "writing")
 

@@ -120,10 +120,12 @@ def test_servers_that_do_not_tell_may_bound_all_the_same() -> None:
 
 
 def test_nothing_scored_is_bounded_by_nothing() -> None:
-    """No rows, no time, or no stage that took any."""
+    """No rows, no time, less than a second of it, or no stage that took any."""
     stages = times(SPENT, SERVED)
     assert found(stages, rows=0) is None
     assert found(stages, scoring_s=0.0) is None
+    assert found(stages, scoring_s=0.999) is None
+    assert found(stages, scoring_s=1.0) is not None
     assert found(()) is None
     assert found(times({}, None)) is None
 
@@ -156,7 +158,7 @@ def test_a_run_in_which_nothing_was_busy_for_long() -> None:
 @given(
     spent=st.fixed_dictionaries({name: st.floats(0.001, 100) for name in SPENT}),
     at_work=st.floats(0.0, 1.0),
-    scoring_s=st.floats(0.1, 100),
+    scoring_s=st.floats(1.0, 100),
     rows=st.integers(1, 10**9),
     cores=st.integers(1, 64),
 )
