@@ -61,7 +61,8 @@ class RegistrySettings(BaseSettings):
         gt=0,
         description="How long a process believes what is kept before the database is asked, by one "
         "row, whether it has changed. So long a change is not acknowledged while Redis cannot be "
-        "told of it, and so long processes without Redis do not see what another one changes.",
+        "told of it, and so long processes without Redis do not see what another one changes. The "
+        "same for all processes that share a Redis: each waits for its own.",
     )
     cache_bytes: int = Field(
         default=64 * 2**20,
