@@ -32,21 +32,21 @@ def test_in_a_folder(site: Site, chaos: Chaos) -> None:
     chaos.tell(str(toll))
 
 
-@pytest.mark.parametrize("half", [1, 2])
+@pytest.mark.parametrize(
+    "half",
+    [1, pytest.param(2, marks=pytest.mark.long_form("the first half with other chances"))],
+)
 @pytest.mark.parametrize("site", ["s3"], indirect=True)
 def test_in_a_bucket(site: Site, half: int, chaos: Chaos) -> None:
     """SIGKILL of the S3 server's front as well; in two halves, each of some minutes."""
     # Chance differs with the test's name.
-    if half == 2 and chaos.scale is None:
-        pytest.skip("the same with other chances; a sample needs one")
     toll = besiege(site, chaos, chaos.count(30, sample=1))
     assert toll.stale == 0
     chaos.tell(str(toll))
 
 
+@pytest.mark.long_form("tests/flows/test_batch_inference.py scores into such a store")
 @pytest.mark.parametrize("site", ["careless"], indirect=True)
 def test_in_a_bucket_that_ignores_conditions(site: Site, chaos: Chaos) -> None:
     """The rows are right here too; what a manifest says of a part may be of an earlier copy."""
-    if chaos.scale is None:
-        pytest.skip("as in a bucket; tests/flows/test_batch_inference.py scores into such a store")
     chaos.tell(str(besiege(site, chaos, chaos.count(30, sample=1))))

@@ -158,11 +158,10 @@ class Siege:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.long_form("minutes of processes; tests/docs/test_up.py kills a worker")
 @pytest.mark.parametrize("site", ["local"], indirect=True)
 def test_workers_and_their_runs_are_killed(site: Site, shift: Shift, chaos: Chaos) -> None:
     """SIGKILL of slices' runs and of workers, workers stopped and started: nothing shows."""
-    if chaos.scale is None:
-        pytest.skip("two minutes of processes; tests/docs/test_up.py kills a worker in `make test`")
     mark = site.witness.mark()
     siege = Siege(site, shift, chaos.random, chaos.count(12, sample=1))
     run = awaited(submit(site.job("scores"), **SPREAD), within_s=900, meanwhile=siege)
@@ -180,11 +179,10 @@ def test_workers_and_their_runs_are_killed(site: Site, shift: Shift, chaos: Chao
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.long_form("minutes of processes; tests/flows/test_dispatch.py has what is decided")
 @pytest.mark.parametrize("site", ["local"], indirect=True)
 def test_a_poison_slice_is_given_up(site: Site, shift: Shift, chaos: Chaos) -> None:
     """Its runs die one after the other: after so many the job says so, and keeps the rest."""
-    if chaos.scale is None:
-        pytest.skip("a minute of processes; tests/flows/test_dispatch.py has what is decided")
     poison = chaos.random().randrange(6)
     killed = set[str]()
 

@@ -58,13 +58,12 @@ class Outage:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
+@pytest.mark.long_form("minutes of an outage; tests/flows/test_dispatch.py has what is decided")
 @pytest.mark.parametrize("site", ["s3"], indirect=True)
 def test_a_store_that_was_away_has_no_run_taken_for_dead(
     site: Site, shift: Shift, chaos: Chaos
 ) -> None:
     """For longer than a run may be silent: the runs live, they only could not be heard."""
-    if chaos.scale is None:
-        pytest.skip("minutes of an outage; tests/flows/test_dispatch.py has what is decided")
     site.workplace.configure(task_retry_delays_s="[1,2,4,8,15,15,15,15]")
     outage = Outage(site, chaos.random().uniform(0.2, 1.0))
     settings = SPREAD | {"slice_silence_s": SILENCE_S}

@@ -1,7 +1,6 @@
 """Batch and callers at one server: what callers wait, and what batch still does."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,16 +15,15 @@ from inference.proof import Proof
 from inference.settings import CallersInferenceSettings, InferenceSettings
 from inference.tensors import InferRequest
 from tests.chaos.online.conftest import SLOW
-from tests.chaos.seeds import SCALE, Chaos
+from tests.chaos.seeds import Chaos
 from tests.inference.scripted import DOUBLES
 
 pytestmark = [
     pytest.mark.triton,
     pytest.mark.chaos,
-    pytest.mark.skipif(
-        not os.environ.get(SCALE),
-        reason="how long something takes is all it shows; tests/inference/test_giving_way.py has "
-        "what is decided",
+    pytest.mark.long_form(
+        "how long something takes is all it shows; tests/inference/test_giving_way.py has "
+        "what is decided"
     ),
 ]
 

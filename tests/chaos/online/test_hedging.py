@@ -14,15 +14,14 @@ from inference.pool import Pool, open_pool
 from inference.settings import CallersInferenceSettings
 from inference.tensors import InferRequest
 from tests.chaos.online.conftest import FEATURES, MODEL
-from tests.chaos.seeds import SCALE, Chaos
+from tests.chaos.seeds import Chaos
 
 pytestmark = [
     pytest.mark.triton,
     pytest.mark.chaos,
-    pytest.mark.skipif(
-        not os.environ.get(SCALE),
-        reason="how long something takes is all it shows; tests/inference/test_hedging.py has "
-        "what is decided",
+    pytest.mark.long_form(
+        "how long something takes is all it shows; tests/inference/test_hedging.py has "
+        "what is decided"
     ),
 ]
 

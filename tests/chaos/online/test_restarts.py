@@ -56,10 +56,9 @@ class Balancer:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long_form("six starts of processes; tests/api/gateway/test_draining.py has a sample")
 async def test_the_api_is_restarted(tmp_path: Path, whole: list[LocalTriton], chaos: Chaos) -> None:
     """One of two processes after the other, behind a balancer that heeds readiness: 0 failed."""
-    if chaos.scale is None:
-        pytest.skip("six processes' starts; tests/api/gateway/test_draining.py has a sample")
     restarts = chaos.count(20, sample=1)
     register(tmp_path)
     ports = free_ports(2)
