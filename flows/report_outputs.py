@@ -33,7 +33,7 @@ def _output(name: str, profile: Profile, width: int) -> str:
         chart, facts = _top_values(profile), _length_facts(profile)
         counted = profile.lengths.count
     else:
-        chart, facts = _numbers(name, profile, width), _number_facts(profile)
+        chart, facts = _numbers(name, profile, width), number_facts(profile)
         counted = profile.count + profile.nan + profile.infinite
     stats = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in facts)
     return (
@@ -61,7 +61,8 @@ def _numbers(name: str, profile: NumberProfile, width: int) -> str:
     return histogram_chart(profile, width, f"Histogram of {name}") + said
 
 
-def _number_facts(profile: NumberProfile) -> list[tuple[str, str]]:
+def number_facts(profile: NumberProfile) -> list[tuple[str, str]]:
+    """Return what is told of a column's numbers, each with its name: `min`, `median`…"""
     facts = [
         ("min", measure(profile.min)),
         ("median", _median(profile)),

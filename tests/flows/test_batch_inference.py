@@ -16,6 +16,7 @@ from flows.batch_inference import batch_inference
 from flows.launch import run_here
 from flows.progress import Snapshot, observed_by
 from flows.report_data import JobReport
+from flows.report_markdown import render_markdown
 from flows.shards.errors import OutputOccupied
 from inference.errors import PoolUnavailable, SignatureMismatch, UnknownModel
 from inference.jobs import BatchJob
@@ -78,7 +79,7 @@ async def artifacts_of(job: BatchJob) -> tuple[FlowRun, dict[str, Artifact]]:
 
 
 def test_prefect_shows_what_happened(workplace: Workplace) -> None:
-    """Progress, the report and the reasons as artifacts; the page itself beside the manifest."""
+    """Progress and the report as artifacts; the page itself beside the manifest."""
     values: list[float | None] = [1.0] * 60
     values[5] = values[50] = None
     values[7] = -1.0
@@ -91,15 +92,12 @@ def test_prefect_shows_what_happened(workplace: Workplace) -> None:
     assert run.state is not None
     assert run.state.is_completed()
     assert run.name == "score doubling@champion"
-    assert set(artifacts) == {"markdown", "table", "progress"}
+    assert set(artifacts) == {"markdown", "progress"}
     assert artifacts["progress"].data == 100.0
-    assert "# doubling@1 scored 57 of 60 rows" in str(artifacts["markdown"].data)
-    table = json.loads(str(artifacts["table"].data))
-    assert [(row["reason"], row["rows"], row["stage"]) for row in table] == [
-        ("null in x", 2, "encode"),
-        ("rejected by the model", 1, "model"),
-    ]
-    assert table[1]["example"] == "a.parquet row 7"
+    assert artifacts["markdown"].data == render_markdown(report)
+    reasons = [(reason.reason, reason.rows, reason.stage) for reason in report.reasons]
+    assert reasons == [("null in x", 2, "encode"), ("rejected by the model", 1, "model")]
+    assert [example.row for example in report.reasons[1].examples] == [7]
     page = (workplace.folder / "scores/_report.html").read_text()
     for words in ("doubling@1", "null in x", "rejected by the model", "57", report.fingerprint):
         assert words in page
