@@ -23,9 +23,6 @@ _log = logger(__name__)
 
 _READ_BYTES = 1 << 16
 """What a socket is read into at a time, but for large bodies."""
-_COLLECTED_AFTER = 20_000
-"""Objects that are made before the garbage collector looks at the young ones: it did so at every
-other request, for a twentieth of its time."""
 
 
 async def serve(
@@ -70,14 +67,11 @@ def _uncollected() -> Iterator[None]:
 
     It is there to the end; to look through it holds up every request for 0.2 s, now and then.
     """
-    before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECTED_AFTER, *before[1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
         gc.unfreeze()
 
 
