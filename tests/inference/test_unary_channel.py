@@ -26,7 +26,7 @@ async def channel(service: Service) -> AsyncIterator[UnaryChannel]:
     """A channel to it."""
     channel = UnaryChannel(f"127.0.0.1:{service.port}", max_bytes=MOST)
     yield channel
-    await channel.close(within_s=10)
+    await channel.close(within_s=60)
 
 
 async def ask(
@@ -150,7 +150,7 @@ async def test_an_answer_beyond_the_limit_is_refused(service: Service) -> None:
     assert await ask(channel, "Echo", bytes(1000)) == bytes(1000)
     assert (await failed(channel, "Echo", bytes(1001)))[0] == "RESOURCE_EXHAUSTED"
     assert await ask(channel, "Echo", b"next") == b"next"
-    await channel.close(within_s=10)
+    await channel.close(within_s=60)
 
 
 async def test_a_server_that_comes_back_is_asked_again() -> None:
@@ -168,7 +168,7 @@ async def test_a_server_that_comes_back_is_asked_again() -> None:
             while (answer := await answer_or_failure(channel)) != "back":
                 assert answer == "UNAVAILABLE"
                 await asyncio.sleep(0.02)
-        await channel.close(within_s=10)
+        await channel.close(within_s=60)
 
 
 async def test_who_does_not_speak_http2_is_told_apart() -> None:
@@ -184,7 +184,7 @@ async def test_who_does_not_speak_http2_is_told_apart() -> None:
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         channel = UnaryChannel(address, max_bytes=MOST)
         assert (await failed(channel, "Echo", b""))[0] == "UNAVAILABLE"
-        await channel.close(within_s=10)
+        await channel.close(within_s=60)
 
 
 async def test_who_never_answers_is_not_awaited_for_long() -> None:
@@ -200,12 +200,12 @@ async def test_who_never_answers_is_not_awaited_for_long() -> None:
         channel = UnaryChannel(address, max_bytes=MOST)
         assert (await failed(channel, "Echo", b"", timeout_s=0.05))[0] == "DEADLINE_EXCEEDED"
         assert (await failed(channel, "Echo", b""))[0] == "UNAVAILABLE"
-        await channel.close(within_s=10)
+        await channel.close(within_s=60)
 
 
 async def test_nobody_is_asked_after_the_end(channel: UnaryChannel) -> None:
     """No connection is made that nobody would close."""
-    await channel.close(within_s=10)
+    await channel.close(within_s=60)
     assert await failed(channel, "Echo", b"") == ["UNAVAILABLE", "the connection is closed"]
 
 
