@@ -69,6 +69,7 @@ def test_the_page_of_up(place: Site) -> None:
     assert '"state":"' in three_ways.replace(": ", ":"), three_ways
     assert "Completed" in three_ways, three_ways
     assert '"model_name":"flights","model_version":"1"' in one_row, one_row
+    assert "336,776 of 336,776" in killed, killed
     assert states(killed) == {
         "Triton 1": "running",
         "Triton 2": "running",
