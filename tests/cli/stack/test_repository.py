@@ -151,7 +151,11 @@ def test_names_a_file_that_is_not_onnx(tmp_path: Path, triton_env: Path, content
 def test_refuses_weights_in_another_file(tmp_path: Path, triton_env: Path) -> None:
     """Which lies beside the file now, and would not where it is served."""
     onnx = onnx_files.linear(tmp_path / "large.onnx")
-    options: dict[str, Any] = {"location": "large.data", "size_threshold": 0, "convert_attribute": True}
+    options: dict[str, Any] = {
+        "location": "large.data",
+        "size_threshold": 0,
+        "convert_attribute": True,
+    }
     save_model(load_model(onnx), onnx, save_as_external_data=True, **options)
     assert (tmp_path / "large.data").exists()
     with pytest.raises(ModelNotServable, match="keeps its weights in another file: save it as one"):
