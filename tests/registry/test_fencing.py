@@ -30,6 +30,8 @@ from tests.servers.cut_network import Cut
 
 CHAMPION = ModelRef.parse("flights@champion")
 LEASE_S = 0.5
+PATIENT = {"cache_answer_timeout_s": 60, "cache_lease_s": 600}
+"""For who reaches Redis all along: whoever took a busy one for away would wait for the lease."""
 
 KILLED = """
 import asyncio, os, signal, sys
@@ -44,7 +46,7 @@ class Killed(Fencing):
         os.kill(os.getpid(), signal.SIGKILL)
 
 async def main(database, redis):
-    cache = RedisCache(redis, timeout_s=5, lease_s=600, commit_s=1)
+    cache = RedisCache(redis, timeout_s=60, lease_s=600, commit_s=1)
     store = open_store(RegistrySettings(database_url=database), Killed(cache, lease_s=600))
     await asyncio.to_thread(Catalog(store).set_alias, "flights", "champion", 2)
 
@@ -124,7 +126,7 @@ async def test_who_is_cut_off_serves_nothing_of_its_own(
     async with (
         Cut(redis_server.port).running() as way,
         opened(postgres_url, f"redis://127.0.0.1:{way.port}/0", cache_lease_s=600) as alone,
-        opened(postgres_url, redis_url, cache_lease_s=600) as other,
+        opened(postgres_url, redis_url, **PATIENT) as other,
     ):
         await _two_versions(other)
         assert await _champion(alone) == 1
@@ -140,7 +142,7 @@ async def test_a_process_killed_after_its_commit_leaves_others_right(
     postgres_url: str, redis_url: str
 ) -> None:
     """SIGKILL between the commit and what follows it: the next answer is the new one."""
-    async with opened(postgres_url, redis_url, cache_lease_s=600) as other:
+    async with opened(postgres_url, redis_url, **PATIENT) as other:
         await _two_versions(other)
         assert await _champion(other) == 1
         ended = await asyncio.to_thread(
@@ -171,9 +173,9 @@ async def test_a_redis_that_lost_its_memory_is_told_again(
         assert await _champion(other) == 1
 
     loop = asyncio.get_running_loop()
-    async with opened(postgres_url, redis_url, cache_lease_s=600) as other:
+    async with opened(postgres_url, redis_url, **PATIENT) as other:
         await _two_versions(other)
-        cache = RedisCache(redis_url, timeout_s=5, lease_s=600, commit_s=1)
+        cache = RedisCache(redis_url, timeout_s=60, lease_s=600, commit_s=1)
         settings = RegistrySettings(database_url=postgres_url)
         store = await asyncio.to_thread(open_store, settings, Emptying(cache, lease_s=600))
         await asyncio.to_thread(Catalog(store).set_alias, "flights", "champion", 2)
