@@ -35,6 +35,7 @@ def test_what_was_packed_comes_back(coding: str, size: int) -> None:
         (zlib.compress(b"abc"), 400),
         (b"", 400),
     ],
+    ids=["large", "cut", "large and cut", "more behind", "large, more behind", "deflate", "empty"],
 )
 def test_what_is_no_packed_body_is_refused(body: bytes, status: int) -> None:
     """Too large, cut off, with something behind, of another coding, empty."""
