@@ -55,8 +55,12 @@ def run_case(
 ) -> Run:
     """Run the command and measure its timed part; nothing of it is left running.
 
+    What others wrote is on the disk before it starts: else a case that waits until its own output
+    is durable would wait for theirs too.
+
     Raises `CaseFailed` with the last words of its log.
     """
+    os.sync()
     reading, writing = os.pipe()
     # Without bytecode every process of a peer would compile what it imports.
     kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
