@@ -73,29 +73,35 @@ def _always(authority: str, path: str) -> bytes:
 class Fields:
     """Reads blocks of fields from a side that was told to remember none of them.
 
-    So a block means the same whenever it comes, and almost all are one of a few.
+    Once it has none, a block means the same whenever it comes, and almost all are one of a few.
+    The first block should begin with the word that nothing is remembered. Servers of gRPC write
+    one without it by hand where the first call's deadline passes: until the word has come, a block
+    is read as if they had not been told.
     """
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._decoder.max_allowed_table_size = 0
         self._known: dict[bytes, Mapping[str, str]] = {}
 
     def read(self, block: bytes) -> Mapping[str, str]:
         """Return the fields by name; raises `NotHttp2`."""
+        if self._decoder.header_table_size:
+            return self._read(block)
         known = self._known.get(block)
-        if known is not None:
-            return known
+        if known is None:
+            known = self._read(block)
+            if len(self._known) < _KNOWN_BLOCKS and not self._decoder.header_table_size:
+                self._known[block] = known
+        return known
+
+    def _read(self, block: bytes) -> Mapping[str, str]:
         try:
-            found = {
+            return {
                 bytes(name).decode("latin-1"): bytes(value).decode("latin-1")
                 for name, value in self._decoder.decode(block, raw=True)
             }
         except HPACKError as error:
             raise NotHttp2(f"a block of fields cannot be read: {error}") from error
-        if len(self._known) < _KNOWN_BLOCKS:
-            self._known[block] = found
-        return found
 
 
 def failure_of(told: Mapping[str, str]) -> CallFailed | None:
