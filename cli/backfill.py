@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.interrupts import INTERRUPTED_STATUS
+
 # Commands import what they use when they run, so that help shows at once.
 
 _DAY = ["%Y-%m-%d"]
@@ -31,11 +33,24 @@ def backfill(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
+    runs: list[Submitted] = []
+
     def tell(run: Submitted) -> None:
+        runs.append(run)
         count = "1 night" if len(nights) == 1 else f"{len(nights)} nights"
         typer.echo(f"{count} handed to {deployment}: {run.page or run.id}")
 
-    state = submit_backfill(deployment, nights[0], nights[-1], submitted=tell, wait=wait)
+    try:
+        state = submit_backfill(deployment, nights[0], nights[-1], submitted=tell, wait=wait)
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        typer.echo(
+            f"the nights go on without you: `prefect flow-run inspect {runs[0].id}` shows them, "
+            f"`prefect flow-run cancel {runs[0].id}` ends them",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED_STATUS) from None
     if not wait:
         return
     typer.echo(state)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED_STATUS = 130
+"""Exit status of a command that Ctrl-C ended: 128 + SIGINT, as shells expect it."""
+
 _STOPPING = b"stopping\xe2\x80\xa6\n"
 _FINISHING = b"finishing; Ctrl-C again stops at once\n"
 _STDERR = 2

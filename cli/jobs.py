@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.interrupts import INTERRUPTED_STATUS
 from cli.options import ApiUrl, AsJson, Why, use_api
 
 # Commands import what they use when they run, so that help shows at once.
@@ -60,7 +61,7 @@ def submit(
     asked |= {name: value for name, value in limits.items() if value is not None}
     with opened_api() as api:
         job = api.create("/v1/jobs", asked | _fields(with_fields), key=key)
-        _tell(job, f"job {job['id']} is submitted", as_json=as_json and not watch)
+        _tell(job, f"job {job['id']} is submitted", as_json=as_json, watch=watch)
         if watch:
             _follow(api, job["id"], as_json=as_json)
 
@@ -129,7 +130,7 @@ def cancel(job: JobId, why: Why = "", as_json: AsJson = False) -> None:
 @app.command()
 def resume(job: JobId, why: Why = "", watch: Watch = False, as_json: AsJson = False) -> None:
     """Have a job go on that was paused, failed or was cancelled."""
-    _act(job, "resume", why, as_json=as_json and not watch)
+    _act(job, "resume", why, as_json=as_json, watch=watch)
     if watch:
         from cli.api_client import opened_api
 
@@ -137,16 +138,20 @@ def resume(job: JobId, why: Why = "", watch: Watch = False, as_json: AsJson = Fa
             _follow(api, job, as_json=as_json)
 
 
-def _act(job: str, act: str, why: str, *, as_json: bool) -> None:
+def _act(job: str, act: str, why: str, *, as_json: bool, watch: bool = False) -> None:
     from cli.api_client import opened_api
 
     with opened_api() as api:
         found = api.act(f"/v1/jobs/{job}/{act}", why=why)
-    _tell(found, f"job {job} {found['detail']}", as_json=as_json)
+    _tell(found, f"job {job} {found['detail']}", as_json=as_json, watch=watch)
 
 
-def _tell(job: dict[str, Any], words: str, *, as_json: bool) -> None:
-    typer.echo(json.dumps(job, indent=2, ensure_ascii=False) if as_json else words)
+def _tell(job: dict[str, Any], words: str, *, as_json: bool, watch: bool) -> None:
+    """Say what was done; a job that is watched as JSON is told line by line then."""
+    if as_json and not watch:
+        typer.echo(json.dumps(job, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(words, err=as_json)
 
 
 def _follow(api: Any, job: str, *, as_json: bool) -> None:
@@ -161,7 +166,7 @@ def _follow(api: Any, job: str, *, as_json: bool) -> None:
             f"`nightshift jobs cancel {job}` ends it",
             err=True,
         )
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED_STATUS) from None
     if last["state"] not in PUBLISHED:
         raise typer.Exit(ENDED_BADLY)
 

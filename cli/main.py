@@ -15,14 +15,12 @@ from cli import db, jobs, models, pools
 from cli.backfill import backfill
 from cli.demo import demo
 from cli.failures import failure_words
+from cli.interrupts import INTERRUPTED_STATUS
 from cli.local import run_servers
 from cli.score import score
 from cli.serve import serve
 from cli.token import token
 from cli.up.command import down, status, up
-
-INTERRUPTED_STATUS = 130
-"""128 + SIGINT, as shells expect it."""
 
 
 class Edge(TyperGroup):

@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from flows.errors import NoDeployment, PrefectAway
+from flows.errors import NoDeployment, PrefectAway, PrefectRefused
 
 _POLL_S = 2.0
 """Between two looks at a run that is waited for: people wait for minutes."""
@@ -33,12 +33,15 @@ def submit_backfill(
     """Have the nights from `first` to `last` scored; returns the state, `Scheduled` without `wait`.
 
     `submitted` is told of the run. What is scored is in the deployment. Safe to repeat: published
-    nights are passed over. Raises `NoDeployment` and `PrefectAway`.
+    nights are passed over. Raises `NoDeployment`, `PrefectAway` and `PrefectRefused`.
     """
+    url = get_current_settings().api.url or "its address"
     try:
         return asyncio.run(_submit(deployment, first, last, submitted, wait))
-    except httpx.TransportError as error:
-        url = get_current_settings().api.url or "its address"
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        raise PrefectRefused(url, f"{status} {error.response.reason_phrase}".strip()) from error
+    except httpx.HTTPError as error:
         raise PrefectAway(url, str(error) or type(error).__name__) from error
 
 

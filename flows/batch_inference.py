@@ -8,6 +8,7 @@ told to Prefect's run logger, beside what Prefect says itself of a task that it 
 """
 
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from typing import cast
 
 from prefect import flow
@@ -18,7 +19,7 @@ from prefect.states import Completed
 from flows import tasks
 from flows.errors import TakenOver
 from flows.job_row import JobRow, told_to_row
-from flows.metering import Meter
+from flows.metering import Meter, bound_so_far
 from flows.planning import JobPlan
 from flows.progress import JobProgress
 from flows.report_data import JobReport
@@ -66,7 +67,11 @@ async def batch_inference(job: BatchJob) -> JobReport:
             meter = await Meter.begin(runtime.pool, model)
             scored = await _score(job, runtime, model, plan, progress)
             work = await meter.end(
-                scored.parts, progress, runtime.scoring, processes=scored.processes
+                scored.parts,
+                progress,
+                runtime.scoring,
+                processes=scored.processes,
+                on_workers=scored.on_workers,
             )
             await row.worked(work)
             progress.enter("publish")
@@ -105,6 +110,7 @@ def _told(runtime: Runtime, progress: JobProgress) -> AbstractAsyncContextManage
     return told_to_row(
         runtime.jobs,
         progress,
+        bound_so_far=partial(bound_so_far, progress, runtime.scoring),
         ticket=Ticket.among(flow_run.tags),
         run_id=flow_run.id or "",
         interval_s=runtime.scoring.job_row_interval_s,

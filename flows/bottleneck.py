@@ -152,6 +152,8 @@ class Work:
     """What bounded it; None when nothing was busy, or not for a second."""
     foreign_requests: int
     """Requests of other clients that are in what the servers tell."""
+    own_share: float = 1.0
+    """Share of the requests in what the servers tell that are this run's, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

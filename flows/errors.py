@@ -67,6 +67,17 @@ class PrefectAway(JobError):
         self.api_url = api_url
 
 
+class PrefectRefused(JobError):
+    """Prefect's server, or what stands before it, refuses what was asked."""
+
+    def __init__(self, api_url: str, cause: str) -> None:
+        super().__init__(
+            f"Prefect's server at {api_url} refuses ({cause}): see to PREFECT_API_URL, and to "
+            "PREFECT_API_KEY or PREFECT_API_AUTH_STRING where it asks for one"
+        )
+        self.api_url = api_url
+
+
 class SliceFailed(JobError):
     """The run of a slice met what would have ended the job in its own process."""
 

@@ -7,11 +7,11 @@ parts alone. The API finishes the row of a run that could not.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from flows.bottleneck import Work
+from flows.bottleneck import Bound, Work
 from flows.errors import JobCancelled, JobUnfinished
 from flows.progress import JobProgress
 from flows.threads import in_thread
@@ -41,12 +41,19 @@ _MOST_WHY_CHARS = 2000
 class JobRow:
     """The row of the job that a run works for; silent when there is none."""
 
-    def __init__(self, jobs: Jobs, ticket: Ticket | None, progress: JobProgress) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        ticket: Ticket | None,
+        progress: JobProgress,
+        bound_so_far: Callable[[], Bound | None],
+    ) -> None:
         self._jobs = jobs
         self._ticket = ticket
         self._progress = progress
+        self._bound_so_far = bound_so_far
         self._before = Counts()
-        self._bound: str | None = None
+        self._work: Work | None = None
         self._compute_s = 0.0
         self._state = JobState.PLANNING
         self._publishes = False
@@ -77,9 +84,9 @@ class JobRow:
 
         Ends as a block that `watch` cancels when somebody asked for that before.
         """
-        self._bound = work.bound.name if work.bound else None
+        self._work = work
         compute = (stage.busy_s for stage in work.stages if stage.name == "compute")
-        self._compute_s = sum(compute)
+        self._compute_s = sum(compute) * work.own_share
         for state in (JobState.RUNNING, JobState.PUBLISHING):  # however short the former was
             await self._advance(state)
         if self.stopped is not None:
@@ -160,6 +167,7 @@ class JobRow:
         now = self._progress.snapshot()
         if not now.shards_total:
             return replace(self._before, rate=0.0, eta_s=None)
+        bound = self._work.bound if self._work else self._bound_so_far()
         return Counts(
             rows_total=now.rows_total,
             rows_done=now.rows_done,
@@ -168,21 +176,27 @@ class JobRow:
             shards_done=now.shards_done,
             rate=round(now.rate, 3),
             eta_s=None if now.eta_s is None else round(now.eta_s, 3),
-            bound=self._bound or self._before.bound,
+            bound=bound.name if bound and bound.clear else self._before.bound,
             compute_s=round(self._before.compute_s + self._compute_s, 6),
         )
 
 
 @asynccontextmanager
 async def told_to_row(
-    jobs: Jobs, progress: JobProgress, *, ticket: Ticket | None, run_id: str, interval_s: float
+    jobs: Jobs,
+    progress: JobProgress,
+    *,
+    bound_so_far: Callable[[], Bound | None],
+    ticket: Ticket | None,
+    run_id: str,
+    interval_s: float,
 ) -> AsyncIterator[JobRow]:
     """Tell the row of the ticket's job how the block goes, and end the block where it says so.
 
     Raises as the block does; `JobCancelled` when somebody asked for it, `AttemptOver` when another
     run goes on with the job. A block that is cancelled otherwise leaves the row to the API.
     """
-    row = JobRow(jobs, ticket, progress)
+    row = JobRow(jobs, ticket, progress, bound_so_far)
     await row.begin(run_id)
     host = asyncio.current_task()
     assert host is not None

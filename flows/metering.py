@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flows.bottleneck import Places, Work, find_bound, stage_times
+from flows.bottleneck import Bound, Places, Work, find_bound, stage_times
 from flows.progress import JobProgress
 from flows.settings import ScoringSettings
 from flows.shards.commit import Adopted, Committed
@@ -45,10 +45,12 @@ class Meter:
         settings: ScoringSettings,
         *,
         processes: int = 1,
+        on_workers: bool = False,
     ) -> Work:
         """Look again; `scored` is what was done in between, by so many `processes`.
 
-        Fails open: figures alone need it.
+        What other processes asked for is not counted: with `on_workers`, all that the servers
+        answered is taken for this run's. Fails open: figures alone need it.
         """
         own = [done.record.provenance for done in scored if isinstance(done, Committed)]
         if not own:
@@ -62,7 +64,9 @@ class Meter:
         )
         stages = stage_times(progress.stages, served, places, worked=progress.worked)
         rows = sum(part.rows_in for part in own)
-        foreign = served.requests - _asked(self.health, pool.health()) if served else 0
+        foreign = 0
+        if served and not on_workers:
+            foreign = max(served.requests - _asked(self.health, pool.health()), 0)
         return Work(
             stages=stages,
             bound=find_bound(
@@ -70,10 +74,23 @@ class Meter:
                 rows=rows,
                 scoring_s=progress.seconds()["score"],
                 cores=_own_cores(),
-                served_others=foreign > 0,
+                served_others=foreign > 0 or on_workers,
             ),
-            foreign_requests=max(foreign, 0),
+            foreign_requests=foreign,
+            own_share=1 - foreign / served.requests if served and served.requests else 1.0,
         )
+
+
+def bound_so_far(progress: JobProgress, settings: ScoringSettings) -> Bound | None:
+    """Return what bounds the shards that are committed so far; servers are not asked."""
+    places = Places(shards=settings.shards_in_flight, answers=settings.microbatches_in_flight)
+    return find_bound(
+        stage_times(progress.stages, None, places, worked=progress.worked),
+        rows=progress.snapshot().rows_done,
+        scoring_s=progress.seconds().get("score", 0.0),
+        cores=_own_cores(),
+        served_others=False,
+    )
 
 
 def _own_cores() -> int:

@@ -27,6 +27,8 @@ class Scored:
     """The shards that were left."""
     processes: int
     """Most processes that scored at the same time."""
+    on_workers: bool
+    """Whether these were runs of slices, beside this process."""
 
 
 async def score_left(job: ScoringJob, plan: JobPlan, asked: BatchJob) -> Scored:
@@ -39,11 +41,11 @@ async def score_left(job: ScoringJob, plan: JobPlan, asked: BatchJob) -> Scored:
                 get_run_logger().info("%d shards are scored in this run", len(plan.left))
             parts: list[Committed | Adopted] = []
             await score_here(job, plan.left, parts, of=len(plan.shards))
-            return Scored(parts, processes=1)
+            return Scored(parts, processes=1, on_workers=False)
         get_run_logger().info("%d slices go to workers", len(slices))
         await in_thread(keep_plan, plan, asked, job.model)
         spread = Coordination(job, plan, slices, runs, settings, coordinator=this_run())
-        return Scored(await spread.score(), spread.processes)
+        return Scored(await spread.score(), spread.processes, on_workers=True)
 
 
 def _slices(plan: JobPlan, settings: SliceSettings) -> tuple[Slice, ...]:

@@ -86,5 +86,5 @@ async def retry_quarantine(
     """
     key, body = required(idempotency_key), await request.body()
     desk, by = needs.desk, caller.subject
-    retry = desk.retry
-    return await desk.take(lambda: retry(job, draft.output, by=by, key=key, body=body))
+    retry, wanted = desk.retry, draft.model_dump(exclude_none=True)
+    return await desk.take(lambda: retry(job, wanted, by=by, key=key, body=body))

@@ -24,7 +24,7 @@ from inference.stores import Place, PlaceRefused, Stores
 from registry.domain import ModelRef
 from registry.job_book import Jobs
 from registry.job_orders import Order
-from registry.jobs import Job
+from registry.jobs import Job, JobState
 
 
 @dataclass(slots=True)
@@ -98,11 +98,15 @@ class Desk:
         return self.jobs.submit(order, most_unfinished=self.settings.max_unfinished)
 
     def retry(
-        self, job_id: str, output: str | None, *, by: str, key: str, body: bytes
+        self, job_id: str, wanted: Mapping[str, Any], *, by: str, key: str, body: bytes
     ) -> tuple[Job, bool]:
-        """Submit what the job has in its quarantine; see `submit`."""
+        """Submit what the job has in its quarantine, with the fields `wanted`; see `submit`.
+
+        Only what is published: a job that failed or was cancelled scores these rows when it goes
+        on.
+        """
         job = self.jobs.job(job_id)
-        if not job.is_finished or not job.counts.rows_quarantined:
+        if job.state is not JobState.COMPLETED_WITH_ERRORS:
             raise Refused(
                 problems.NO_QUARANTINE,
                 f"job {job.id} is {job.state} with {job.counts.rows_quarantined} rows in its "
@@ -110,8 +114,9 @@ class Desk:
             )
         again: Mapping[str, Any] = {
             **job.asked,
+            "output": f"{job.output}-retried",
+            **wanted,
             "input": f"{job.output}/_quarantine/",
-            "output": output or f"{job.output}-retried",
         }
         draft = BatchJob.model_validate(again)
         return self.submit(draft, by=by, key=key, body=body, retry_of=job.id)

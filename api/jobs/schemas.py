@@ -90,11 +90,15 @@ class JobBody(BaseModel):
     retry_of: str | None = Field(description="The job whose quarantine it scores.")
     rows: RowsBody
     shards: ShardsBody
-    rate: float = Field(description="Rows per second of the present run.")
+    rate: float = Field(description="Rows per second of the present run, or of the last one.")
     eta_s: float | None = Field(description="Seconds that the rest takes at this rate.")
-    bottleneck: str | None = Field(description="The busiest stage, told when scoring has ended.")
+    bottleneck: str | None = Field(
+        description="The stage that bounds the job, of what is committed so far; null where none "
+        "stands out, and for a job of less than a second."
+    )
     gpu_s: float = Field(
-        description="Seconds that model instances worked, as far as runs that ended told."
+        description="Seconds that instances of the model worked for this job, as far as runs that "
+        "ended told: those of its servers in that time, by its share of their requests."
     )
     cost: CostBody | None
     revision: int = Field(description="How many events it has had.")
@@ -126,7 +130,7 @@ class JobBody(BaseModel):
                 total=counts.rows_total, done=counts.rows_done, quarantined=counts.rows_quarantined
             ),
             shards=ShardsBody(total=counts.shards_total, done=counts.shards_done),
-            rate=0.0 if job.is_finished else counts.rate,
+            rate=counts.rate,
             eta_s=None if job.is_finished else counts.eta_s,
             bottleneck=counts.bound,
             gpu_s=counts.compute_s,
@@ -164,10 +168,23 @@ class JobEventBody(BaseModel):
 
 
 class RetryDraft(Sent):
-    """Where the rows go that are scored from a job's quarantine."""
+    """What differs from the job whose quarantine is scored."""
 
     output: Annotated[Text, Field(min_length=1, max_length=1024)] | None = Field(
         default=None, description="Beside the job's own output unless said otherwise."
+    )
+    max_quarantined_rows: int | None = Field(
+        default=None,
+        ge=0,
+        description="Most rows that may be quarantined again; the job's own limit unless said "
+        "otherwise.",
+    )
+    max_quarantined_fraction: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Largest share of these rows that may be quarantined again; the job's own "
+        "limit unless said otherwise.",
     )
 
 

@@ -80,6 +80,9 @@ _KINDS = {
     JobState.FAILED: RunKind.FAILED,
     JobState.CANCELLED: RunKind.CANCELLED,
 }
+_WAITING = frozenset({RunKind.SCHEDULED, RunKind.PENDING})
+_BEGUN = frozenset({JobState.PLANNING, JobState.RUNNING})
+"""Not publishing: from the queue a job may be cancelled, and its output may be there."""
 
 
 def decide(
@@ -165,6 +168,8 @@ def _of_both(
         return Stop() if waits or now - job.cancel_asked_at >= patience.stop else Wait()
     if run.kind is RunKind.RUNNING and job.state is JobState.QUEUED and unchanged >= patience.stop:
         return Move(JobState.PLANNING)
+    if run.kind in _WAITING and job.state in _BEGUN and unchanged >= patience.stop:
+        return Move(JobState.QUEUED, "its run waits for a worker again")
     return Wait()
 
 

@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tests.deployments.serving import register
 
 SUBMIT = ("jobs", "submit", "--model", "flights@1", "--input", "s3://lake/in/", "--output")
+WATCHED = ("--watch", "--json")
 JOB = {
     "id": "1a2b3c4d5e6-0f1e2d3c",
     "state": "running",
@@ -90,6 +91,9 @@ def test_a_job_is_submitted_shown_cancelled_and_resumed(
     assert cancelled.stdout == f"job {job['id']} {told}\n"
     watched = command("jobs", "watch", job["id"])
     assert (watched.exit_code, watched.stdout) == (3, "cancelled: wrong month\n")
+    lines = command(*SUBMIT, "s3://lake/out", "--with", '{"keep": "none"}', "--key", "k", *WATCHED)
+    assert [json.loads(line)["state"] for line in lines.stdout.splitlines()] == ["cancelled"]
+    assert lines.stderr == f"job {job['id']} is submitted\n"
     shown = command("jobs", "show", job["id"]).stdout
     assert "cancelled by demo: wrong month" in shown
     assert command("jobs", "resume", job["id"]).stdout == f"job {job['id']} waits for a worker\n"

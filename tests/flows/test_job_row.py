@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,7 @@ WORK = Work(
     bound=Bound("compute", 0.9, None, ()),
     foreign_requests=0,
 )
+READING = Bound("reading", 0.8, None, ())
 
 
 @pytest.fixture
@@ -52,7 +54,14 @@ def _told(
     jobs: Jobs, job: Job, progress: JobProgress, *, interval_s: float = 0.05
 ) -> AbstractAsyncContextManager[JobRow]:
     ticket = Ticket(job.id, 1)
-    return told_to_row(jobs, progress, ticket=ticket, run_id="r", interval_s=interval_s)
+    return told_to_row(
+        jobs,
+        progress,
+        bound_so_far=lambda: READING,
+        ticket=ticket,
+        run_id="r",
+        interval_s=interval_s,
+    )
 
 
 def _states(jobs: Jobs, job: Job) -> list[str]:
@@ -80,9 +89,35 @@ async def test_a_run_that_ends_well_tells_each_step(jobs: Jobs, job: Job) -> Non
 async def test_a_run_without_a_row_tells_nobody(jobs: Jobs, job: Job) -> None:
     """A person's own run works as it did."""
     progress = JobProgress()
-    async with told_to_row(jobs, progress, ticket=None, run_id="r", interval_s=0.05) as row:
+    nobody = told_to_row(
+        jobs, progress, bound_so_far=lambda: None, ticket=None, run_id="r", interval_s=0.05
+    )
+    async with nobody as row:
         await row.worked(NOTHING)
     assert jobs.job(job.id) == job
+
+
+async def test_what_bounds_a_job_is_told_while_it_runs(jobs: Jobs, job: Job) -> None:
+    """And what it was when all is scored; no stage where none stands out."""
+    progress = JobProgress()
+    async with _told(jobs, job, progress) as row:
+        progress.planned(rows=10, shards=1)
+        progress.enter("score")
+        await until(lambda: jobs.job(job.id).counts.bound == "reading")
+        progress.adopted(rows=10, quarantined=0)
+        unclear = replace(WORK, bound=Bound("compute", 0.3, None, ()))
+        await row.worked(unclear)
+    assert jobs.job(job.id).counts.bound is None
+
+
+async def test_servers_that_others_asked_too_are_paid_for_by_share(jobs: Jobs, job: Job) -> None:
+    """Half of the requests were this run's: so is half of the time."""
+    progress = JobProgress()
+    async with _told(jobs, job, progress) as row:
+        progress.planned(rows=10, shards=1)
+        progress.adopted(rows=10, quarantined=0)
+        await row.worked(replace(WORK, own_share=0.5))
+    assert jobs.job(job.id).counts.compute_s == 0.75
 
 
 async def test_a_run_hears_that_it_is_to_stop(jobs: Jobs, job: Job) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.stack.triton import LocalTriton
-from flows.metering import Meter, read_statistics, served_between
+from flows.metering import Meter, bound_so_far, read_statistics, served_between
 from flows.progress import JobProgress
 from flows.scoring import score_shard
 from inference.jobs import BatchJob
@@ -67,8 +67,14 @@ async def test_a_run_is_measured(triton: LocalTriton, tmp_path: Path) -> None:
         while (await bench.servers[0].statistics("faulty", "1")).requests < before.requests + 9:
             await asyncio.sleep(0.01)  # answers are counted after they were sent
         work = await meter.end(done, shared.progress, bench.scoring)
+        spread = await meter.end(done, shared.progress, bench.scoring, on_workers=True)
+        so_far = bound_so_far(shared.progress, bench.scoring)
     assert (nothing.stages, nothing.bound, nothing.foreign_requests) == ((), None, 0)
     assert work.foreign_requests == 5
+    assert 0.0 < work.own_share < 1.0
+    assert (spread.foreign_requests, spread.own_share) == (0, 1.0), "workers asked, or others"
+    assert so_far is not None
+    assert so_far.name == "infer"
     names = ["read", "encode", "transfer", "queue", "compute", "write", "commit"]
     assert [stage.name for stage in work.stages] == names
     busy = {stage.name: stage.busy_s for stage in work.stages}

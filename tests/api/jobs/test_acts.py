@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from registry.job_book import Jobs
 from registry.jobs import Counts, JobState
 from registry.settings import RegistrySettings
@@ -44,8 +46,12 @@ async def test_what_is_published_is_final(open_jobs: OpenJobs, database: Path) -
             )
         made = await api.post(f"{path}/quarantine/retry", json={}, headers=_KEY)
         again = await api.post(f"{path}/quarantine/retry", json={}, headers=_KEY)
+        wanted = {"output": "s3://lake/other/", "max_quarantined_rows": 3}
+        other = await api.post(
+            f"{path}/quarantine/retry", json=wanted, headers={"Idempotency-Key": "other"}
+        )
     assert (job["rate"], job["eta_s"], job["bottleneck"], job["gpu_s"]) == (
-        0.0,
+        5.0,
         None,
         "compute",
         1.5,
@@ -62,6 +68,22 @@ async def test_what_is_published_is_final(open_jobs: OpenJobs, database: Path) -
         "max_quarantined_rows": 9,
     }
     assert again.json() == made.json()
+    assert (other.json()["job"]["output"], other.json()["job"]["max_quarantined_rows"]) == (
+        "s3://lake/other",
+        3,
+    )
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+async def test_what_is_not_published_is_resumed_and_not_retried(
+    open_jobs: OpenJobs, database: Path, state: str
+) -> None:
+    """Its quarantined rows are scored when it goes on; twice would be once too often."""
+    async with open_jobs() as api:
+        job_id = (await submit(api, max_quarantined_rows=9)).json()["id"]
+        _publish(database, job_id, Counts(10, 10, 3, 1, 1, 5.0, 0.0), JobState(state))
+        path = f"/v1/jobs/{job_id}/quarantine/retry"
+        assert kind_of(await api.post(path, json={}, headers=_KEY)) == (409, "no-quarantine")
 
 
 async def test_without_a_quarantine_there_is_nothing_to_retry(open_jobs: OpenJobs) -> None:
@@ -83,13 +105,13 @@ async def test_a_price_makes_a_cost(open_jobs: OpenJobs, database: Path) -> None
     assert (job["state"], job["cost"]) == ("completed", {"amount": 0.5, "currency": "EUR"})
 
 
-def _publish(database: Path, job_id: str, counts: Counts) -> None:
-    """Do what the job's run does."""
+def _publish(database: Path, job_id: str, counts: Counts, state: JobState | None = None) -> None:
+    """Do what the job's run does; published unless another end is told."""
     store = open_store(RegistrySettings(database_url=f"sqlite:///{database}"))
     jobs = Jobs(store)
     jobs.begin(job_id, 1, "6f2c2f6e-0000-4000-8000-000000000001")
     jobs.tell(job_id, 1, counts)
     errors = counts.rows_quarantined > 0
-    state = JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED
-    jobs.move(job_id, 1, state, by="run")
+    published = JobState.COMPLETED_WITH_ERRORS if errors else JobState.COMPLETED
+    jobs.move(job_id, 1, state or published, by="run")
     store.close()

@@ -148,3 +148,15 @@ def test_every_pair_has_a_verdict() -> None:
             assert isinstance(verdict, Settle) <= (state in FINISHED)
             if kind in ENDED and state not in FINISHED | {JobState.PAUSED}:
                 assert isinstance(verdict, Move | Lose), (state, kind)
+
+
+@pytest.mark.parametrize("kind", [RunKind.SCHEDULED, RunKind.PENDING])
+@pytest.mark.parametrize("state", [JobState.PLANNING, JobState.RUNNING])
+def test_a_run_that_prefect_hands_out_again_waits_in_the_queue(
+    state: JobState, kind: RunKind
+) -> None:
+    """Somebody had it tried again in Prefect; a state that is about to change is no reason."""
+    again = Move(JobState.QUEUED, "its run waits for a worker again")
+    assert _decided(state, kind) == Wait()
+    assert _decided(state, kind, SOON) == again
+    assert _decided(JobState.PUBLISHING, kind, SOON) == Wait()
