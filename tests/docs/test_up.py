@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.up.identity import marked
 from tests.cli.up.platforms import Site, site
 from tests.conftest import ROOT
 from tests.docs.readme import README, blocks
@@ -25,6 +26,9 @@ def place(triton_env: Path) -> Iterator[Site]:
         started = made.up("--workers", "2", "--demo")
         assert started.returncode == 0, started.stdout + started.stderr
         yield made
+        ended = made.run("down")
+        assert (ended.returncode, ended.stdout) == (0, "stopped\n")
+        assert marked(made.folder.secrets().mark) == []
 
 
 def shell(place: Site, text: str) -> tuple[int, str]:

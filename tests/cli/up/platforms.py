@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cli.stack.process import free_ports
 from cli.up import record
+from cli.up.detached import LAST_WORDS
 from cli.up.folder import UpFolder
 from cli.up.identity import Identity, end_marked
 from tests.conftest import ROOT
@@ -46,22 +47,48 @@ class Site:
         ports = ("--port", api, "--prefect-port", prefect)
         return self.run("up", "--detach", *ports, *options, told=told)
 
+    @contextmanager
+    def in_foreground(self) -> "Iterator[subprocess.Popen[str]]":
+        """Start the platform as in a terminal, and give its process when it is ready."""
+        api, prefect = map(str, self.ports)
+        command = [sys.executable, "-m", "cli.main", "up", "--port", api, "--prefect-port", prefect]
+        with subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self._environment() | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            told = []
+            for line in process.stdout:
+                told.append(line)
+                if line.strip() == LAST_WORDS:
+                    break
+            assert process.poll() is None, "".join(told)
+            yield process
+
     def run(
         self, *words: str, told: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """Run `nightshift` with the words, in this folder, with what it is `told` by settings."""
-        outside = {k: v for k, v in os.environ.items() if not k.startswith(_OF_OTHERS)}
-        own = {"NIGHTSHIFT_TRITON_ENV": str(self.triton_env.absolute()), "PYTHONPATH": str(ROOT)}
         return subprocess.run(
             [sys.executable, "-m", "cli.main", *words],
             cwd=self.root,
-            env={**outside, **own, "COLUMNS": "160", **(told or {})},
+            env={**self._environment(), **(told or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
             timeout=600,
         )
+
+    def _environment(self) -> dict[str, str]:
+        outside = {k: v for k, v in os.environ.items() if not k.startswith(_OF_OTHERS)}
+        own = {"NIGHTSHIFT_TRITON_ENV": str(self.triton_env.absolute()), "PYTHONPATH": str(ROOT)}
+        return {**outside, **own, "COLUMNS": "160"}
 
     def settings(self) -> dict[str, str]:
         """Return what `nightshift status --env` has a shell know."""

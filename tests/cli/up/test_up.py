@@ -102,7 +102,7 @@ def test_from_a_file_to_the_same_scores_twice(place: Site) -> None:
 
 
 def test_what_was_killed_goes_on_where_it_was(place: Site) -> None:
-    """Data, tokens and ports survive a killed `up`; nothing of it does, nor after `down`."""
+    """Data, tokens and ports survive a killed `up`; nothing of it does, nor after Ctrl-C."""
     assert _states(place) == (0, dict.fromkeys(_SERVERS, "running"))
     token = place.settings()["NIGHTSHIFT_API_TOKEN"]
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "1"}
@@ -129,17 +129,16 @@ def test_what_was_killed_goes_on_where_it_was(place: Site) -> None:
     before["supervisor"].signal(signal.SIGKILL)
     assert await_end([before["supervisor"]], timeout_s=60)
     assert place.run("status").returncode == 1
-    again = place.up()
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert [name for name, process in before.items() if process.alive()] == []
-    with httpx.Client(base_url=place.api_url, headers=headers, timeout=60) as api:
-        assert api.get("/v1/pools/kept").json()["description"] == "by the test"
-        found = [each["url"] for each in api.get("/v1/pools/default/servers").json()["items"]]
-    assert found == default
-    assert open_store("s3://lake", _kept(place)).read("kept") == b"kept"
-
-    ended = place.run("down")
-    assert (ended.returncode, ended.stdout) == (0, "stopped\n")
+    with place.in_foreground() as again:
+        assert [name for name, process in before.items() if process.alive()] == []
+        with httpx.Client(base_url=place.api_url, headers=headers, timeout=60) as api:
+            assert api.get("/v1/pools/kept").json()["description"] == "by the test"
+            found = [each["url"] for each in api.get("/v1/pools/default/servers").json()["items"]]
+        assert found == default
+        assert open_store("s3://lake", _kept(place)).read("kept") == b"kept"
+        again.send_signal(signal.SIGINT)
+        told, _ = again.communicate(timeout=600)
+    assert (again.returncode, told) == (0, "stopping\nstopped\n")
     assert marked(place.folder.secrets().mark) == []
     assert all(map(port_is_free, place.ports))
 
